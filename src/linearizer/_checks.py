@@ -1,0 +1,82 @@
+"""The checks at the gates of the library; inside it, tensors are trusted."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from linearizer.errors import DeviceError, DtypeError, NonFiniteError, RangeError, ShapeError
+
+Shape = tuple[int, ...]
+
+
+def as_shape(shape: int | Sequence[int]) -> Shape:
+    """An event shape from an int or a sequence of positive ints."""
+    axes = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+    if not axes or any(n < 1 for n in axes):
+        raise ShapeError(
+            f"expected an event shape of positive axes such as (1, 28, 28), got {axes}"
+        )
+    return axes
+
+
+def check_event(x: Tensor, shape: Shape, owner: object) -> None:
+    """Raise unless the trailing axes of `x` are `shape`."""
+    if not isinstance(x, Tensor):
+        raise DtypeError(f"{_name(owner)} expected a tensor, got {type(x).__name__}")
+    if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
+        raise ShapeError(
+            f"{_name(owner)} expected shape (*batch, {', '.join(map(str, shape))}), "
+            f"got {tuple(x.shape)}; reshape the input, or build the map for this event shape"
+        )
+
+
+def check_like(x: Tensor, like: Tensor | None, owner: object) -> None:
+    """Raise unless `x` has the dtype and the device of `like`."""
+    if like is None:
+        return
+    if x.dtype != like.dtype:
+        raise DtypeError(
+            f"{_name(owner)} expected {like.dtype}, got {x.dtype}; "
+            "convert the input with .to(dtype) or the module with .to(dtype)"
+        )
+    if x.device != like.device:
+        raise DeviceError(
+            f"{_name(owner)} expected a tensor on {like.device}, got one on {x.device}; "
+            "move the input or the module with .to(device)"
+        )
+
+
+def check_input(x: Tensor, shape: Shape, module: nn.Module) -> None:
+    """Raise unless `x` fits `module` in event shape, dtype and device."""
+    check_event(x, shape, module)
+    check_like(x, reference(module), module)
+
+
+def check_finite(x: Tensor, what: str) -> None:
+    """Raise if `x` holds NaN or infinity."""
+    if not bool(torch.isfinite(x).all()):
+        bad = int((~torch.isfinite(x)).sum())
+        raise NonFiniteError(
+            f"expected finite numbers in {what}, got {bad} NaN or infinite of {x.numel()}; "
+            "remove or repair those entries"
+        )
+
+
+def check_between(value: float, low: float, high: float, what: str) -> None:
+    """Raise unless `low <= value <= high`."""
+    if not low <= value <= high:
+        raise RangeError(f"expected {what} between {low:g} and {high:g}, got {value:g}")
+
+
+def reference(module: nn.Module) -> Tensor | None:
+    """The first floating-point tensor of a module, which tells its dtype and device."""
+    for tensor in chain(module.parameters(), module.buffers()):
+        if tensor.is_floating_point():
+            return tensor
+    return None
+
+
+def _name(owner: object) -> str:
+    return owner if isinstance(owner, str) else type(owner).__name__

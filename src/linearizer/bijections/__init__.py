@@ -1,0 +1,31 @@
+"""Bijections g: the invertible networks between points and latent vectors."""
+
+from linearizer.bijections.base import Bijection, Chain, Inverse
+from linearizer.bijections.coupling import AdditiveCoupling, AffineCoupling, Conditioner, Coupling
+from linearizer.bijections.invertible_linear import Conv1x1, LULinear, Orthogonal
+from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det
+from linearizer.bijections.normalization import ActNorm, Centring
+from linearizer.bijections.rearrange import Flatten, Identity, Patches, Permute, Squeeze
+
+__all__ = [
+    "ActNorm",
+    "AdditiveCoupling",
+    "AffineCoupling",
+    "Bijection",
+    "Centring",
+    "Chain",
+    "Conditioner",
+    "Conv1x1",
+    "Coupling",
+    "Flatten",
+    "HasLogDet",
+    "Identity",
+    "Inverse",
+    "LULinear",
+    "Orthogonal",
+    "Patches",
+    "Permute",
+    "Squeeze",
+    "VolumePreserving",
+    "forward_and_log_det",
+]

@@ -1,0 +1,179 @@
+"""Couplings: one part of the event stays, and tells how the other part is moved."""
+
+import abc
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from linearizer._checks import Shape, check_between, check_input
+from linearizer.bijections.base import Bijection
+from linearizer.bijections.log_det import HasLogDet, VolumePreserving
+from linearizer.errors import RangeError, ShapeError
+
+Conditioner = Callable[[Shape, Shape], nn.Module]
+"""Makes the network inside a coupling from the event shapes that it takes and returns."""
+
+
+class Coupling(Bijection, abc.ABC):
+    """What all couplings share: how the event is split, and the network in between.
+
+    The network sees exactly one batch axis. Whatever it is, the coupling is the identity at
+    the start: the last of its layers that has a weight is set to zero.
+
+    Args:
+        shape: Event shape, at least two long on `axis`.
+        conditioner: Makes the network, e.g. `linearizer.conditioners.MLP()`.
+        axis: Event axis that is split into halves.
+        flip: Move the first half rather than the second.
+
+    Raises:
+        ShapeError: If the axis is too short to be split.
+        RangeError: If there is no such axis.
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        conditioner: Conditioner,
+        *,
+        axis: int = 0,
+        flip: bool = False,
+    ) -> None:
+        super().__init__(shape)
+        self.shape = self.in_shape
+        if not 0 <= axis < len(self.in_shape):
+            raise RangeError(
+                f"expected an event axis from 0 to {len(self.in_shape) - 1}, got {axis}"
+            )
+        length = self.in_shape[axis]
+        if length < 2:
+            raise ShapeError(
+                f"expected at least 2 entries to split on axis {axis}, got {self.in_shape}; "
+                "split another axis"
+            )
+        self.conditioner, self.axis, self.flip = conditioner, axis, flip
+        first, second = length // 2, length - length // 2
+        self._sizes = [first, second]
+        kept, moved = (second, first) if flip else (first, second)
+        self._kept_shape = self._with_length(kept)
+        self._moved_shape = self._with_length(moved)
+        self.network = conditioner(self._kept_shape, self._conditions_shape)
+        _start_at_zero(self.network)
+
+    @property
+    @abc.abstractmethod
+    def _conditions_shape(self) -> Shape:
+        """Event shape of what the network has to return."""
+
+    def _with_length(self, length: int) -> Shape:
+        return (*self.in_shape[: self.axis], length, *self.in_shape[self.axis + 1 :])
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        check_input(x, self.in_shape, self)
+        first, second = x.split(self._sizes, dim=self.axis - len(self.in_shape))
+        return (second, first) if self.flip else (first, second)
+
+    def _merge(self, kept: Tensor, moved: Tensor) -> Tensor:
+        parts = (moved, kept) if self.flip else (kept, moved)
+        return torch.cat(parts, dim=self.axis - len(self.in_shape))
+
+    def _conditions(self, kept: Tensor) -> Tensor:
+        batch = kept.shape[: kept.ndim - len(self._kept_shape)]
+        out: Tensor = self.network(kept.reshape(batch.numel(), *self._kept_shape))
+        return out.reshape(*batch, *self._conditions_shape)
+
+
+class AdditiveCoupling(Coupling, VolumePreserving):
+    """`(a, b) ↦ (a, b + t(a))` (NICE, arXiv:1410.8516); its Jacobian has determinant 1.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> g = lz.AdditiveCoupling(6, lz.conditioners.MLP(width=16))
+        >>> x = torch.randn(2, 6)
+        >>> torch.equal(g(x), x)          # the identity at the start
+        True
+    """
+
+    @property
+    def _conditions_shape(self) -> Shape:
+        return self._moved_shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Move one part by t of the other."""
+        kept, moved = self._split(x)
+        return self._merge(kept, moved + self._conditions(kept))
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Move it back."""
+        kept, moved = self._split(z)
+        return self._merge(kept, moved - self._conditions(kept))
+
+
+class AffineCoupling(Coupling, HasLogDet):
+    """`(a, b) ↦ (a, b · exp(s(a)) + t(a))` (Real NVP, arXiv:1605.08803).
+
+    The log-scale is softly bounded, `s = bound · tanh(raw / bound)`: at a hard bound of 5 a
+    few layers are enough to lose everything in float32.
+
+    Args:
+        shape: Event shape.
+        conditioner: Makes the network that returns raw scale and shift, stacked in front.
+        axis: Event axis that is split into halves.
+        flip: Move the first half rather than the second.
+        bound: Largest absolute log-scale of the layer, up to 5.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> g = lz.AffineCoupling((4, 8, 8), lz.conditioners.ConvNet(width=8))
+        >>> z, log_det = g.forward_and_log_det(torch.randn(2, 4, 8, 8))
+        >>> z.shape, log_det.shape
+        (torch.Size([2, 4, 8, 8]), torch.Size([2]))
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        conditioner: Conditioner,
+        *,
+        axis: int = 0,
+        flip: bool = False,
+        bound: float = 1.0,
+    ) -> None:
+        check_between(bound, 1e-3, 5.0, "the bound of the log-scale")
+        super().__init__(shape, conditioner, axis=axis, flip=flip)
+        self.bound = bound
+
+    @property
+    def _conditions_shape(self) -> Shape:
+        return (2, *self._moved_shape)
+
+    def _log_scale_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
+        raw, shift = self._conditions(kept).unbind(-1 - len(self.in_shape))
+        return self.bound * torch.tanh(raw / self.bound), shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale and move one part as the other part tells."""
+        return self.forward_and_log_det(x)[0]
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Move it back and scale it back."""
+        kept, moved = self._split(z)
+        log_scale, shift = self._log_scale_and_shift(kept)
+        return self._merge(kept, (moved - shift) * torch.exp(-log_scale))
+
+    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The map and the sum of its log-scales."""
+        kept, moved = self._split(x)
+        log_scale, shift = self._log_scale_and_shift(kept)
+        z = self._merge(kept, moved * torch.exp(log_scale) + shift)
+        return z, log_scale.flatten(-len(self.in_shape)).sum(-1)
+
+
+@torch.no_grad()
+def _start_at_zero(network: nn.Module) -> None:
+    """Zero the last layer that has a weight, so that the network returns zeros."""
+    layers = [m for m in network.modules() if isinstance(getattr(m, "weight", None), Tensor)]
+    if layers:
+        for parameter in layers[-1].parameters(recurse=False):
+            parameter.zero_()

@@ -1,0 +1,139 @@
+"""Learned linear mixings with a cheap, stable inverse."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from linearizer._checks import as_shape, check_between, check_event, check_input
+from linearizer.bijections.base import Bijection
+from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det
+from linearizer.errors import ShapeError
+
+
+class Orthogonal(Bijection, VolumePreserving):
+    """`x ↦ Q x` with Q exactly orthogonal, whatever the optimiser does to it.
+
+    Q is the matrix exponential of a learned skew-symmetric matrix times a random rotation
+    (`torch.nn.utils.parametrizations.orthogonal`), so both directions are isometries.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> g, x = lz.Orthogonal(5), torch.randn(3, 5)
+        >>> torch.allclose(g(x).norm(dim=-1), x.norm(dim=-1), atol=1e-5)
+        True
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features)
+        self.features = features
+        linear = nn.Linear(features, features, bias=False)
+        nn.init.orthogonal_(linear.weight)
+        self.linear = parametrizations.orthogonal(linear, orthogonal_map="matrix_exp")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rotate."""
+        check_input(x, self.in_shape, self)
+        return x @ self.linear.weight.mT  # type: ignore[operator]
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Rotate back, by the transpose."""
+        check_input(z, self.in_shape, self)
+        return z @ self.linear.weight  # type: ignore[operator]
+
+
+class LULinear(Bijection, HasLogDet):
+    """`x ↦ L U P x`: unit lower L, upper U with softly bounded log-diagonal, fixed random P.
+
+    A whole invertible matrix up to the signs of its pivots, inverted by two triangular solves
+    (Glow, arXiv:1807.03039, section 3.2). At the start it is P alone.
+
+    Args:
+        features: Length n of the vectors on the last axis.
+        bound: Largest absolute log of a pivot.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> lz.LULinear(5).round_trip(torch.randn(3, 5)) < 1e-5
+        True
+    """
+
+    permutation: Tensor
+
+    def __init__(
+        self, features: int, *, bound: float = 1.0, permutation: Tensor | None = None
+    ) -> None:
+        check_between(bound, 1e-3, 5.0, "the bound of the log-pivots")
+        super().__init__(features)
+        self.features, self.bound = features, bound
+        self.lower = nn.Parameter(torch.zeros(features, features))
+        self.upper = nn.Parameter(torch.zeros(features, features))
+        if permutation is None:
+            permutation = torch.randperm(features)
+        self.register_buffer("permutation", permutation)
+
+    def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
+        log_pivots = self.bound * torch.tanh(self.upper.diagonal() / self.bound)
+        upper = self.upper.triu(1) + torch.diag(log_pivots.exp())
+        return self.lower.tril(-1), upper, log_pivots
+
+    def forward(self, x: Tensor) -> Tensor:
+        """L U P x."""
+        return self.forward_and_log_det(x)[0]
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Two triangular solves and the permutation back."""
+        check_input(z, self.in_shape, self)
+        lower, upper, _ = self._factors()
+        rows = z.reshape(-1, self.features)
+        rows = torch.linalg.solve_triangular(
+            lower.mT, rows, upper=True, left=False, unitriangular=True
+        )
+        rows = torch.linalg.solve_triangular(upper.mT, rows, upper=False, left=False)
+        return rows.index_select(-1, torch.argsort(self.permutation)).reshape(z.shape)
+
+    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The map and the sum of the log-pivots."""
+        check_input(x, self.in_shape, self)
+        lower, upper, log_pivots = self._factors()
+        z = x.index_select(-1, self.permutation) @ upper.mT
+        return z + z @ lower.mT, log_pivots.sum().expand(x.shape[:-1])
+
+
+class Conv1x1(Bijection, HasLogDet):
+    """One mixing of the channels, the same at every pixel: an invertible 1×1 convolution.
+
+    Args:
+        shape: (C, H, W).
+        linear: A bijection of channel vectors (C,); `LULinear(C)` if not given.
+
+    Raises:
+        ShapeError: If the mixing is for another number of channels.
+    """
+
+    def __init__(self, shape: Sequence[int], linear: Bijection | None = None) -> None:
+        super().__init__(shape)
+        self.shape = as_shape(shape)
+        linear = LULinear(self.shape[0]) if linear is None else linear
+        if len(self.shape) != 3 or linear.in_shape != self.shape[:1]:
+            raise ShapeError(
+                f"expected a shape (C, H, W) and a mixing of (C,), got {self.shape} and "
+                f"{linear.in_shape}; build the mixing for {self.shape[0]} channels"
+            )
+        self.linear = linear
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the channels."""
+        return self.forward_and_log_det(x)[0]
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Unmix the channels."""
+        check_event(z, self.in_shape, self)
+        return self.linear.inverse(z.movedim(-3, -1)).movedim(-1, -3)
+
+    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The map and H·W times the log-determinant of the mixing."""
+        check_event(x, self.in_shape, self)
+        z, log_det = forward_and_log_det(self.linear, x.movedim(-3, -1))
+        return z.movedim(-1, -3), log_det.sum((-2, -1))

@@ -1,0 +1,152 @@
+"""Bijections that only move entries about: exact, free, and volume-preserving."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from linearizer._checks import as_shape, check_event
+from linearizer.bijections.base import Bijection
+from linearizer.bijections.log_det import VolumePreserving
+from linearizer.errors import RangeError, ShapeError
+
+
+class Identity(Bijection, VolumePreserving):
+    """`x ↦ x`; its induced space is R^n with the usual + and ·."""
+
+    def __init__(self, shape: int | Sequence[int]) -> None:
+        super().__init__(shape)
+        self.shape = self.in_shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x itself."""
+        check_event(x, self.in_shape, self)
+        return x
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """z itself."""
+        check_event(z, self.in_shape, self)
+        return z
+
+    def same_as(self, other: Bijection) -> bool:
+        """All identities on one shape are one map."""
+        return isinstance(other, Identity) and self.in_shape == other.in_shape
+
+
+class Flatten(Bijection, VolumePreserving):
+    """`(*batch, *shape) ↦ (*batch, n)`."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self.shape = as_shape(shape)
+        super().__init__(self.shape, torch.Size(self.shape).numel())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Lay the event out as one row."""
+        check_event(x, self.in_shape, self)
+        return x.flatten(-len(self.in_shape))
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Fold the row back."""
+        check_event(z, self.out_shape, self)
+        return z.unflatten(-1, self.in_shape)
+
+
+class Permute(Bijection, VolumePreserving):
+    """Reorder the entries on one event axis.
+
+    Args:
+        shape: Event shape.
+        permutation: The index that each place takes its entry from; random if not given.
+        axis: Event axis.
+
+    Raises:
+        RangeError: If `permutation` is none of the axis.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> lz.Permute(3, [2, 0, 1])(torch.tensor([10., 20., 30.]))
+        tensor([30., 10., 20.])
+    """
+
+    permutation: Tensor
+    _back: Tensor
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        permutation: Tensor | Sequence[int] | None = None,
+        *,
+        axis: int = 0,
+    ) -> None:
+        super().__init__(shape)
+        self.shape, self.axis = self.in_shape, axis
+        if not 0 <= axis < len(self.in_shape):
+            raise RangeError(
+                f"expected an event axis from 0 to {len(self.in_shape) - 1}, got {axis}"
+            )
+        length = self.in_shape[axis]
+        if permutation is None:
+            permutation = torch.randperm(length)
+        elif sorted(torch.as_tensor(permutation).tolist()) != list(range(length)):
+            raise RangeError(f"expected each of 0 to {length - 1} once, got {list(permutation)}")
+        self.register_buffer("permutation", torch.as_tensor(permutation))
+        self.register_buffer("_back", torch.argsort(self.permutation))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reorder."""
+        check_event(x, self.in_shape, self)
+        return x.index_select(self.axis - len(self.in_shape), self.permutation)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Restore the order."""
+        check_event(z, self.in_shape, self)
+        return z.index_select(self.axis - len(self.in_shape), self._back)
+
+
+class Squeeze(Bijection, VolumePreserving):
+    """Space to depth: `(C, H, W) ↦ (C·f², H/f, W/f)`."""
+
+    def __init__(self, shape: Sequence[int], factor: int = 2) -> None:
+        self.shape, self.factor = as_shape(shape), factor
+        channels, height, width = _image(self.shape, factor)
+        super().__init__(self.shape, (channels * factor**2, height // factor, width // factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Move each f × f square of pixels into channels."""
+        check_event(x, self.in_shape, self)
+        return pixel_unshuffle(x, self.factor)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Lay the channels out as squares again."""
+        check_event(z, self.out_shape, self)
+        return pixel_shuffle(z, self.factor)
+
+
+class Patches(Bijection, VolumePreserving):
+    """`(C, H, W) ↦ (H·W/p², C·p²)`: one row a patch, as transformers want it."""
+
+    def __init__(self, shape: Sequence[int], patch: int) -> None:
+        self.shape, self.patch = as_shape(shape), patch
+        channels, height, width = _image(self.shape, patch)
+        super().__init__(self.shape, (height * width // patch**2, channels * patch**2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Cut into patches, row by row."""
+        check_event(x, self.in_shape, self)
+        return pixel_unshuffle(x, self.patch).flatten(-2).transpose(-2, -1)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Put the patches back."""
+        check_event(z, self.out_shape, self)
+        grid = (self.in_shape[1] // self.patch, self.in_shape[2] // self.patch)
+        return pixel_shuffle(z.transpose(-2, -1).unflatten(-1, grid), self.patch)
+
+
+def _image(shape: tuple[int, ...], factor: int) -> tuple[int, ...]:
+    if len(shape) != 3 or factor < 1 or shape[1] % factor or shape[2] % factor:
+        raise ShapeError(
+            f"expected a shape (C, H, W) whose sides {factor} divides, got {shape}; "
+            "pad or crop the images, or choose another factor"
+        )
+    return shape

@@ -1,0 +1,37 @@
+"""The fully connected conditioner: large matrix products, the quickest on a CPU."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from linearizer._checks import Shape
+from linearizer.saving import Saveable
+
+
+@dataclass(frozen=True)
+class MLP(Saveable):
+    """Recipe of a multilayer perceptron on the flattened event.
+
+    Args:
+        width: Units of each hidden layer.
+        depth: Hidden layers.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> lz.conditioners.MLP(width=32)((4, 4), (2, 3))(torch.randn(5, 4, 4)).shape
+        torch.Size([5, 2, 3])
+    """
+
+    width: int = 256
+    depth: int = 2
+
+    def __call__(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
+        """Make the network."""
+        n_in, n_out = torch.Size(in_shape).numel(), torch.Size(out_shape).numel()
+        widths = [n_in, *[self.width] * self.depth]
+        layers: list[nn.Module] = [nn.Flatten()]
+        for before, after in pairwise(widths):
+            layers += [nn.Linear(before, after), nn.SiLU()]
+        return nn.Sequential(*layers, nn.Linear(widths[-1], n_out), nn.Unflatten(-1, out_shape))

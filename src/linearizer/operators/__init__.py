@@ -1,0 +1,67 @@
+"""Operators A: linear maps of latent vectors, and their algebra."""
+
+from linearizer.operators.algebra import (
+    cond,
+    expm,
+    logabsdet,
+    matrix_function,
+    matrix_power,
+    norm,
+    pinv,
+    power,
+    rank,
+    singular_values,
+    solve,
+    tolerance,
+)
+from linearizer.operators.base import LinearOperator, Product, Scaled, Sum, Transpose
+from linearizer.operators.blocks import Blocks, blocks
+from linearizer.operators.convolution import CircularConvolution
+from linearizer.operators.decompositions import SVD, Eigen, eig, null_basis, range_basis, svd
+from linearizer.operators.dense import Dense, as_operator
+from linearizer.operators.diagonal import Diagonal, ScaledIdentity
+from linearizer.operators.fuse import fuse
+from linearizer.operators.least_squares import LeastSquares
+from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
+from linearizer.operators.projection import Projection
+from linearizer.operators.time_dependent import CovarianceFlow, TimeDependentOperator
+
+__all__ = [
+    "SVD",
+    "Blocks",
+    "CircularConvolution",
+    "CovarianceFlow",
+    "Dense",
+    "Diagonal",
+    "Eigen",
+    "IdentityPlusLowRank",
+    "LeastSquares",
+    "LinearOperator",
+    "LowRank",
+    "Product",
+    "Projection",
+    "Scaled",
+    "ScaledIdentity",
+    "Sum",
+    "TimeDependentOperator",
+    "Transpose",
+    "as_operator",
+    "blocks",
+    "cond",
+    "eig",
+    "expm",
+    "fuse",
+    "logabsdet",
+    "matrix_function",
+    "matrix_power",
+    "norm",
+    "null_basis",
+    "pinv",
+    "power",
+    "range_basis",
+    "rank",
+    "singular_values",
+    "solve",
+    "svd",
+    "tolerance",
+]

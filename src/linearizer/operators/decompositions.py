@@ -1,0 +1,155 @@
+"""Decompositions into vectors: SVD, eigenvectors, bases of the four subspaces."""
+
+from functools import singledispatch
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from linearizer._checks import check_between
+from linearizer.errors import ShapeError
+from linearizer.operators.algebra import tolerance
+from linearizer.operators.base import LinearOperator, describe
+from linearizer.operators.convolution import CircularConvolution, conjugate_frequencies
+from linearizer.operators.fuse import fuse
+from linearizer.operators.low_rank import LowRank, as_columns
+
+
+class SVD(NamedTuple):
+    """`A = Σ_i σ_i u_i v_iᵀ`, largest σ first; vectors are events, stacked in front.
+
+    Attributes:
+        left: u_i, of shape (k, *out_shape), orthonormal.
+        singular_values: σ_i, of shape (k,).
+        right: v_i, of shape (k, *in_shape), orthonormal.
+    """
+
+    left: Tensor
+    singular_values: Tensor
+    right: Tensor
+
+
+class Eigen(NamedTuple):
+    """Real eigenvectors, and the invariant planes of conjugate pairs.
+
+    On the plane of an eigenvalue a + bi, spanned by p and q, A acts as
+    `A p = a p - b q` and `A q = b p + a q`.
+
+    Attributes:
+        values: Real eigenvalues (r,), largest modulus first.
+        vectors: Their unit eigenvectors, (r, *shape).
+        pair_values: Complex eigenvalues with positive imaginary part, (c,).
+        planes: p and q of each, (c, 2, *shape).
+    """
+
+    values: Tensor
+    vectors: Tensor
+    pair_values: Tensor
+    planes: Tensor
+
+
+def svd(A: LinearOperator, k: int | None = None) -> SVD:
+    """The k leading singular triplets; all min(m, n) if k is not given.
+
+    A low-rank operator gives no more triplets than its factors have columns: the others are
+    zero. A convolution finds its vectors frequency by frequency, also where no matrix would
+    fit into memory.
+
+    Raises:
+        RangeError: If k is not between 1 and min(m, n).
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> s = lz.svd(lz.Dense(torch.diag(torch.tensor([1., 3., 2.]))), k=2)
+        >>> s.singular_values
+        tensor([3., 2.])
+    """
+    count = min(A.n_in, A.n_out)
+    if k is not None:
+        check_between(k, 1, count, "the number of singular triplets")
+    return _svd(fuse(A), count if k is None else k)
+
+
+@singledispatch
+def _svd(A: LinearOperator, k: int) -> SVD:
+    U, S, Vh = torch.linalg.svd(A.to_dense(), full_matrices=False)
+    return SVD(U.mT[:k].unflatten(1, A.out_shape), S[:k], Vh[:k].unflatten(1, A.in_shape))
+
+
+@_svd.register
+def _(A: LowRank, k: int) -> SVD:
+    Q_u, R_u = torch.linalg.qr(as_columns(A.U))
+    Q_v, R_v = torch.linalg.qr(as_columns(A.V))
+    U, S, Vh = torch.linalg.svd(R_u @ R_v.mT, full_matrices=False)
+    left, right = (Q_u @ U).mT, Vh @ Q_v.mT
+    return SVD(left[:k].unflatten(1, A.out_shape), S[:k], right[:k].unflatten(1, A.in_shape))
+
+
+@_svd.register
+def _(A: CircularConvolution, k: int) -> SVD:
+    """Real singular vectors are waves: u_c cos(ω·p) and u_c sin(ω·p), a pair for each ω and -ω."""
+    own, half, _ = (i.to(A.device) for i in conjugate_frequencies(A.size))
+    response = A.response().flatten(0, 1)
+    triplets = []
+    for frequencies, blocks, paired in (
+        (own, response[own].real.to(response.dtype), False),
+        (half, response[half], True),
+    ):
+        U, S, Vh = torch.linalg.svd(blocks, full_matrices=False)
+        value, place = S.flatten().topk(min(k, S.numel()))
+        row, column = place // S.shape[1], place % S.shape[1]
+        left = _waves(U.mT[row, column], frequencies[row], A.size, paired)
+        right = _waves(Vh.conj()[row, column], frequencies[row], A.size, paired)
+        triplets.append((left, value.repeat_interleave(2 if paired else 1), right))
+    left, values, right = (torch.cat(parts) for parts in zip(*triplets, strict=True))
+    values, order = values.sort(descending=True, stable=True)
+    return SVD(left[order[:k]], values[:k], right[order[:k]])
+
+
+def _waves(channels: Tensor, frequency: Tensor, size: tuple[int, ...], paired: bool) -> Tensor:
+    """Unit vectors (count, C, H, W) with the given complex channels at the given frequencies."""
+    H, W = size
+    spectrum = channels.new_zeros(*channels.shape, H * W)
+    place = frequency[:, None, None].expand(*channels.shape, 1)
+    spectrum = spectrum.scatter(-1, place, channels.unsqueeze(-1)).unflatten(-1, size)
+    wave = torch.fft.ifft2(spectrum, norm="ortho")
+    if not paired:
+        return wave.real
+    return 2**0.5 * torch.stack([wave.real, wave.imag], 1).flatten(0, 1)
+
+
+def eig(A: LinearOperator) -> Eigen:
+    """Eigenvalues and real invariant subspaces of a square operator.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> e = lz.eig(lz.Dense(torch.tensor([[0., -2., 0.], [2., 0., 0.], [0., 0., 3.]])))
+        >>> e.values, e.pair_values
+        (tensor([3.]), tensor([0.+2.j]))
+    """
+    if A.in_shape != A.out_shape:
+        raise ShapeError(f"expected a square operator for eigenvalues, got {describe(A)}")
+    matrix = fuse(A).to_dense()
+    if torch.equal(matrix, matrix.mT):
+        real, basis = torch.linalg.eigh(matrix)
+        values, vectors = torch.complex(real, 0 * real), torch.complex(basis, 0 * basis)
+    else:
+        values, vectors = torch.linalg.eig(matrix)
+    order = values.abs().argsort(descending=True)
+    values, rows = values[order], vectors.mT[order].unflatten(1, A.in_shape)
+    is_real, is_pair = values.imag == 0, values.imag > 0
+    planes = torch.stack([rows[is_pair].real, rows[is_pair].imag], dim=1)
+    return Eigen(values[is_real].real, rows[is_real].real, values[is_pair], planes)
+
+
+def range_basis(A: LinearOperator) -> Tensor:
+    """An orthonormal basis of the range, (rank, *out_shape)."""
+    U, S, _ = svd(A)
+    return U[tolerance(A) < S]
+
+
+def null_basis(A: LinearOperator) -> Tensor:
+    """An orthonormal basis of the null space, (n - rank, *in_shape)."""
+    _, S, Vh = torch.linalg.svd(fuse(A).to_dense(), full_matrices=True)
+    count = int((tolerance(A) < S).sum())
+    return Vh[count:].unflatten(1, A.in_shape)

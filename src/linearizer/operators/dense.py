@@ -1,0 +1,76 @@
+"""The operator without structure: a matrix."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from linearizer.errors import DtypeError, ShapeError
+from linearizer.operators.base import LinearOperator, apply_matrix, register
+
+
+class Dense(LinearOperator):
+    """`z ↦ M z` for a matrix M of shape (m, n); trained if M is an `nn.Parameter`.
+
+    Args:
+        matrix: (m, n).
+        in_shape: Event shape with n numbers, flattened for the product; (n,) if not given.
+        out_shape: Event shape with m numbers; (m,) if not given.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> lz.Dense(torch.tensor([[0., 2.], [1., 0.]]))(torch.tensor([3., 5.]))
+        tensor([10.,  3.])
+    """
+
+    matrix: Tensor
+
+    def __init__(
+        self,
+        matrix: Tensor,
+        in_shape: int | Sequence[int] | None = None,
+        out_shape: int | Sequence[int] | None = None,
+    ) -> None:
+        if matrix.ndim != 2:
+            raise ShapeError(f"expected a matrix (m, n), got shape {tuple(matrix.shape)}")
+        check_real(matrix, "a matrix")
+        m, n = matrix.shape
+        super().__init__(in_shape or n, out_shape or m)
+        if (self.n_out, self.n_in) != (m, n):
+            raise ShapeError(
+                f"expected a matrix {self.n_out, self.n_in} for {self.in_shape} -> "
+                f"{self.out_shape}, got {m, n}"
+            )
+        register(self, "matrix", matrix)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """M z."""
+        return apply_matrix(self.matrix, z, self.in_shape, self.out_shape, self)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Mᵀ y."""
+        return apply_matrix(self.matrix.mT, y, self.out_shape, self.in_shape, self)
+
+    def to_dense(self) -> Tensor:
+        """M itself."""
+        return self.matrix
+
+
+def as_operator(operator: LinearOperator | Tensor) -> LinearOperator:
+    """An operator as it is, or a matrix as a `Dense` one."""
+    if isinstance(operator, LinearOperator):
+        return operator
+    if isinstance(operator, Tensor):
+        return Dense(operator)
+    raise DtypeError(
+        f"expected a LinearOperator or a matrix, got a {type(operator).__name__}; "
+        "wrap it as linearizer.Dense(torch.as_tensor(...))"
+    )
+
+
+def check_real(tensor: Tensor, what: str) -> None:
+    """Raise unless the tensor holds real floating-point numbers."""
+    if not tensor.is_floating_point():
+        raise DtypeError(
+            f"expected {what} of real floating-point numbers, got {tensor.dtype}; "
+            "convert it with .float() or .double()"
+        )

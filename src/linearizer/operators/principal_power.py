@@ -1,0 +1,102 @@
+"""The principal real power of a matrix, where there is one."""
+
+import torch
+from torch import Tensor
+
+from linearizer.errors import NoRealRootError, NotConvergedError
+
+
+def principal_power(M: Tensor, exponent: float, zero: float) -> Tensor:
+    """M^s for s > 0 and a batch of matrices (..., n, n), real or complex.
+
+    By eigendecomposition; where the eigenvectors are too close to dependent for that (a shear,
+    say), as exp(s log M) with the logarithm by inverse scaling and squaring.
+
+    Args:
+        M: The matrices.
+        exponent: s.
+        zero: Eigenvalues of at most this size count as zero.
+
+    Raises:
+        NoRealRootError: If an eigenvalue is negative, or zero and defective.
+    """
+    if torch.equal(M, M.mH):
+        values, vectors = torch.linalg.eigh(M)
+        values = values.to(M.dtype)
+        inverse = vectors.mH
+    else:
+        values, vectors = torch.linalg.eig(M)
+        if bool((torch.linalg.cond(vectors) > torch.finfo(M.dtype).eps ** -0.5).any()):
+            return torch.linalg.matrix_exp(exponent * matrix_log(M, zero))
+        inverse = torch.linalg.inv(vectors)
+    _check_off_negative_axis(values, zero)
+    vanishing = values.abs() <= zero
+    powers = torch.where(vanishing, 1, values).pow(exponent) * ~vanishing
+    result = vectors @ (powers.unsqueeze(-1) * inverse)
+    return result if M.is_complex() else _real(result)
+
+
+def matrix_log(M: Tensor, zero: float) -> Tensor:
+    """The principal logarithm of a batch of matrices (..., n, n).
+
+    Square roots bring M near I, a Padé approximant in partial fractions takes the logarithm
+    there, and doubling undoes the roots (Higham, Functions of Matrices, 2008, chapter 11).
+
+    Raises:
+        NoRealRootError: If an eigenvalue is negative or zero.
+    """
+    values = torch.linalg.eigvals(M)
+    _check_off_negative_axis(values, zero)
+    if bool((values.abs() <= zero).any()):
+        raise NoRealRootError(
+            "expected a matrix with a real power, got a defective one with eigenvalue zero; "
+            "project its null space away first"
+        )
+    identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
+    roots = 0
+    while float((M - identity).abs().sum(-2).max()) > 0.25:
+        M, roots = _square_root(M), roots + 1
+    nodes, weights = _gauss_legendre(8, identity)
+    X = M - identity
+    total = torch.zeros_like(X)
+    for node, weight in zip(nodes, weights, strict=True):
+        total = total + weight * torch.linalg.solve(identity + node * X, X)
+    return 2**roots * total
+
+
+def _square_root(M: Tensor, steps: int = 60) -> Tensor:
+    """The principal square root by the product form of the Denman-Beavers iteration."""
+    identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
+    root, product = M, M
+    accuracy = 10 * M.shape[-1] * torch.finfo(M.dtype).eps
+    for _ in range(steps):
+        inverse = torch.linalg.inv(product)
+        root = 0.5 * root @ (identity + inverse)
+        product = 0.5 * identity + 0.25 * (product + inverse)
+        residual = float((product - identity).abs().max())
+        if residual <= accuracy:
+            return root
+    raise NotConvergedError("the square root of a matrix", residual, steps)
+
+
+def _gauss_legendre(count: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Nodes and weights on [0, 1], as eigenvalues of the Jacobi matrix (Golub-Welsch)."""
+    k = torch.arange(1, count, dtype=torch.float64)
+    off = k / (4 * k**2 - 1).sqrt()
+    nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
+    return ((nodes + 1) / 2).to(like), (vectors[0] ** 2).to(like)
+
+
+def _check_off_negative_axis(values: Tensor, zero: float) -> None:
+    real, imaginary = (values.real, values.imag) if values.is_complex() else (values, 0 * values)
+    negative = (real < -zero) & (imaginary.abs() <= zero)
+    if bool(negative.any()):
+        raise NoRealRootError(
+            f"expected no negative eigenvalue for a fractional power, got "
+            f"{float(real[negative][0]):.4g}; "
+            "use a whole exponent, or the power of A.T @ A"
+        )
+
+
+def _real(result: Tensor) -> Tensor:
+    return result.real if result.is_complex() else result

@@ -1,0 +1,102 @@
+"""Ready-made bijections: a good g in one call."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+
+from linearizer._checks import as_shape
+from linearizer.bijections import AffineCoupling, Bijection, Chain, Flatten, Patches, Permute
+from linearizer.conditioners import MLP, PatchTransformer
+from linearizer.errors import RangeError, ShapeError
+
+LARGEST_DENSE_IMAGE = 32 * 32
+
+
+def vector_bijection(
+    dim: int, *, depth: int = 4, width: int = 128, bound: float = 1.0
+) -> Bijection:
+    """A bijection of R^dim: affine couplings with perceptrons, and permutations between.
+
+    Args:
+        dim: Length of the vectors, at least 2.
+        depth: Couplings.
+        width: Hidden units of each perceptron.
+        bound: Largest absolute log-scale of one coupling.
+
+    Returns:
+        A chain with `in_shape == out_shape == (dim,)`, a permutation at the start.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> lz.vector_bijection(8)(torch.randn(5, 8)).shape
+        torch.Size([5, 8])
+    """
+    if dim < 2:
+        raise ShapeError(f"expected a dimension of at least 2, got {dim}; couplings split vectors")
+    return Chain(*_dense_layers(dim, depth, width, bound))
+
+
+def image_bijection(
+    shape: Sequence[int],
+    *,
+    layout: Literal["auto", "dense", "patch"] = "auto",
+    depth: int = 12,
+    width: int | None = None,
+    patch: int = 4,
+    bound: float = 1.0,
+) -> Bijection:
+    """A bijection of images (C, H, W) to vectors (C·H·W,).
+
+    Both layouts end in large matrix products: small convolutions are slow on processors.
+    `dense` flattens and couples with perceptrons, the better one for small images and short
+    training; `patch` couples patch tokens with transformers (Jet, arXiv:2412.15129), for
+    large images and accelerators.
+
+    Args:
+        shape: (C, H, W).
+        layout: `auto` takes `dense` up to 1,024 numbers an image, and `patch` above.
+        depth: Couplings.
+        width: Hidden width of each network; 768 (dense) or 64 (patch) if not given.
+        patch: Side of a patch, a divisor of H and W.
+        bound: Largest absolute log-scale of one coupling.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> lz.image_bijection((1, 8, 8), depth=2, width=32)(torch.randn(5, 1, 8, 8)).shape
+        torch.Size([5, 64])
+        >>> lz.image_bijection((3, 64, 64), depth=2, width=32).out_shape
+        (12288,)
+    """
+    shape = as_shape(shape)
+    if len(shape) != 3:
+        raise ShapeError(
+            f"expected an image shape (C, H, W), got {shape}; for vectors use vector_bijection"
+        )
+    n = torch.Size(shape).numel()
+    if layout == "auto":
+        layout = "dense" if n <= LARGEST_DENSE_IMAGE else "patch"
+    if layout == "dense":
+        return Chain(Flatten(shape), *_dense_layers(n, depth, width or 768, bound))
+    if layout == "patch":
+        cut = Patches(shape, patch)
+        tokens = _token_layers(cut.out_shape, depth, width or 64, bound)
+        return Chain(cut, *tokens, Flatten(cut.out_shape))
+    raise RangeError(f"expected layout 'auto', 'dense' or 'patch', got '{layout}'")
+
+
+def _dense_layers(n: int, depth: int, width: int, bound: float) -> list[Bijection]:
+    layers: list[Bijection] = []
+    for _ in range(depth):
+        layers += [Permute(n), AffineCoupling(n, MLP(width=width), bound=bound)]
+    return layers
+
+
+def _token_layers(shape: Sequence[int], depth: int, width: int, bound: float) -> list[Bijection]:
+    """Three couplings across shuffled channels, then one across the tokens, and so on."""
+    layers: list[Bijection] = []
+    for i in range(depth):
+        axis = 0 if i % 4 == 3 and shape[0] % 2 == 0 else 1
+        recipe = PatchTransformer(width=width)
+        layers += [Permute(shape, axis=axis), AffineCoupling(shape, recipe, axis=axis, bound=bound)]
+    return layers

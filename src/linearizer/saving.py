@@ -1,0 +1,288 @@
+"""Saving and loading: structure as JSON, numbers as safetensors, never a pickle.
+
+A class is saveable when it keeps every constructor argument as an attribute of the same name,
+the convention of scikit-learn's estimators. Nothing else is asked of it: what it was built
+from goes to `config.json`, every parameter and buffer to `model.safetensors`. An object that
+occurs twice (a g shared by both sides of a Linearizer) is written once and shared again.
+"""
+
+import hashlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from linearizer._version import __version__
+from linearizer.errors import FileExistsAlreadyError, FileFormatError, NotSaveableError
+
+FORMAT_VERSION = 1
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+
+
+class Saveable:
+    """Mixin for what can be written to a folder and built again from it.
+
+    Example:
+        >>> import tempfile, torch, linearizer as lz
+        >>> g = lz.vector_bijection(4)
+        >>> folder = tempfile.mkdtemp()
+        >>> g.save_pretrained(folder)
+        >>> h = lz.load(folder)
+        >>> x = torch.randn(3, 4)
+        >>> torch.equal(g(x), h(x))
+        True
+    """
+
+    registry: ClassVar[dict[str, type["Saveable"]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Make the class known to `load` by its name."""
+        super().__init_subclass__(**kwargs)
+        Saveable.registry[type_name(cls)] = cls
+
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write `config.json` and `model.safetensors` into `folder`.
+
+        Args:
+            folder: Is made if it does not exist.
+            overwrite: Replace a model that is already there.
+
+        Raises:
+            FileExistsAlreadyError: If there is one and `overwrite` is false.
+            NotSaveableError: If an argument is not data, such as a lambda as conditioner.
+        """
+        folder = Path(folder)
+        if not overwrite and (folder / CONFIG_FILE).exists():
+            raise FileExistsAlreadyError(
+                f"expected a folder without a model, got {folder}, which has one; "
+                "choose another folder, or pass overwrite=True"
+            )
+        tensors = unique_tensors(self)
+        objects = _Describer({id(t): name for name, t in tensors.items()})
+        root = objects.describe(self)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = folder / WEIGHTS_FILE
+        with _written_whole(weights) as path:
+            save_file({k: t.detach().contiguous().clone() for k, t in tensors.items()}, path)
+        config = {
+            "format": "linearizer",
+            "format_version": FORMAT_VERSION,
+            "linearizer_version": __version__,
+            "sha256": _sha256(weights),
+            "root": root,
+            "objects": objects.table,
+        }
+        with _written_whole(folder / CONFIG_FILE) as path:
+            path.write_text(json.dumps(config, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Build again what `save_pretrained` wrote, on the CPU, in the saved dtype.
+
+        Raises:
+            FileFormatError: If the files are missing, damaged, of a newer format, or hold
+                something that is not a `cls`.
+        """
+        loaded = load(folder)
+        if not isinstance(loaded, cls):
+            raise FileFormatError(
+                f"expected a {cls.__name__} in {folder}, got a {type(loaded).__name__}; "
+                f"load it with {type(loaded).__name__}.from_pretrained or linearizer.load"
+            )
+        return loaded
+
+
+def load(folder: str | Path) -> Any:
+    """Build whatever was saved in `folder`.
+
+    Raises:
+        FileFormatError: If the files are missing, damaged, foreign or of a newer format.
+    """
+    folder = Path(folder)
+    config = _read_config(folder / CONFIG_FILE)
+    tensors = _read_weights(folder / WEIGHTS_FILE, config["sha256"])
+    try:
+        with torch.random.fork_rng(devices=[]):  # fresh initial values must not move the user's RNG
+            root = _build(config, tensors)
+        own = unique_tensors(root)
+        if own.keys() != tensors.keys():
+            raise KeyError(", ".join(sorted(own.keys() ^ tensors.keys())[:4]))
+        for name, tensor in own.items():
+            if tensor.shape != tensors[name].shape:
+                raise ValueError(f"{name} has shape {tuple(tensors[name].shape)}")
+            tensor.data = tensors[name]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            f"expected weights that fit the config in {folder}, got a mismatch ({error}); "
+            "the two files are not of one model, or this is not a linearizer model: save it again"
+        ) from error
+    return root
+
+
+def unique_tensors(root: object) -> dict[str, Tensor]:
+    """All parameters and buffers of a module, each once, under its first name."""
+    if not isinstance(root, nn.Module):
+        return {}
+    return dict(root.named_parameters()) | dict(root.named_buffers())
+
+
+def type_name(cls: type) -> str:
+    """The name of a class in config files: bare for ours, with its module for a user's."""
+    ours = cls.__module__.split(".")[0] == __name__.split(".")[0]
+    return cls.__name__ if ours else f"{cls.__module__}.{cls.__qualname__}"
+
+
+class _Describer:
+    """Turns objects into JSON; `table` lists them, parts before what is made of them."""
+
+    def __init__(self, names: dict[int, str]) -> None:
+        self.table: list[dict[str, Any]] = []
+        self._names = names
+        self._seen: dict[int, int] = {}
+
+    def describe(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        if isinstance(value, Tensor):
+            return self._tensor(value)
+        if isinstance(value, Saveable):
+            return {"$object": self._object(value)}
+        if isinstance(value, list | tuple | nn.ModuleList):
+            return [self.describe(v) for v in value]
+        if isinstance(value, dict | nn.ModuleDict):
+            return {"$dict": {str(k): self.describe(v) for k, v in value.items()}}
+        raise NotSaveableError(
+            f"expected numbers, text, tensors or saveable objects, got a {type(value).__name__}; "
+            "write it as a class that derives from linearizer.Saveable"
+        )
+
+    def _tensor(self, value: Tensor) -> dict[str, Any]:
+        if id(value) not in self._names:
+            raise NotSaveableError(
+                "expected every tensor argument to be a parameter or buffer, got a plain "
+                "attribute; register it with register_buffer"
+            )
+        return {"$tensor": self._names[id(value)], "trainable": isinstance(value, nn.Parameter)}
+
+    def _object(self, value: Saveable) -> int:
+        if id(value) not in self._seen:
+            described: dict[str, Any] = {"type": type_name(type(value)), "args": [], "kwargs": {}}
+            for name, parameter in inspect.signature(type(value)).parameters.items():
+                argument = getattr(value, name)
+                if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                    described["args"] = [self.describe(v) for v in argument]
+                else:
+                    described["kwargs"][name] = self.describe(argument)
+            self._seen[id(value)] = len(self.table)
+            self.table.append(described)
+        return self._seen[id(value)]
+
+
+def _build(config: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
+    built: list[Saveable] = []
+    made: dict[str, Tensor] = {}
+
+    def value(described: Any) -> Any:
+        if isinstance(described, list):
+            return [value(v) for v in described]
+        if not isinstance(described, dict):
+            return described
+        if "$dict" in described:
+            return {k: value(v) for k, v in described["$dict"].items()}
+        if "$object" in described:
+            return built[described["$object"]]
+        name = described["$tensor"]
+        if name not in made:
+            tensor = tensors[name].clone()
+            made[name] = nn.Parameter(tensor) if described["trainable"] else tensor
+        return made[name]
+
+    for described in config["objects"]:
+        cls = Saveable.registry.get(described["type"])
+        if cls is None:
+            raise FileFormatError(
+                f"expected a type that is known here, got '{described['type']}'; "
+                "import the module that defines it before loading"
+            )
+        args = [value(v) for v in described["args"]]
+        built.append(cls(*args, **{k: value(v) for k, v in described["kwargs"].items()}))
+    return value(config["root"])
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileFormatError(
+            f"expected a saved model, got no {path.name} in {path.parent}; "
+            "pass the folder that save_pretrained wrote"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise FileFormatError(
+            f"expected JSON in {path}, got something else ({error}); the file is damaged: "
+            "save or download the model again"
+        ) from error
+    if not isinstance(config, dict) or config.get("format") != "linearizer":
+        raise FileFormatError(
+            f"expected a linearizer model in {path.parent}, got a config of another program; "
+            "load it with the library that wrote it"
+        )
+    version = config.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise FileFormatError(
+            f"expected format version {FORMAT_VERSION} or older in {path}, got {version}; "
+            "upgrade linearizer to read this model"
+        )
+    if missing := {"sha256", "root", "objects"} - config.keys():
+        raise FileFormatError(
+            f"expected the keys {', '.join(sorted(missing))} in {path}, got none; "
+            "the file is damaged: save or download the model again"
+        )
+    return config
+
+
+def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise FileFormatError(
+            f"expected {path.name} in {path.parent}, got no such file; "
+            "copy the whole folder that save_pretrained wrote"
+        )
+    if _sha256(path) != sha256:
+        raise FileFormatError(
+            f"expected {path} to be the file that its config describes, got other bytes; "
+            "it is truncated, damaged or of another model: save or download it again"
+        )
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise FileFormatError(
+            f"expected safetensors in {path}, got something else ({error}); save the model again"
+        ) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _written_whole:  # noqa: N801  (used as a function)
+    """A path to write to that takes the target's place only when all went well."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.part = target.with_name(target.name + ".part")
+
+    def __enter__(self) -> Path:
+        return self.part
+
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is None:
+            self.part.replace(self.target)
+        else:
+            self.part.unlink(missing_ok=True)

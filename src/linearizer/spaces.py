@@ -1,0 +1,231 @@
+"""Induced spaces: R^n with the +, · and ⟨·,·⟩ that a bijection carries back."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from linearizer._checks import check_between, check_input, reference
+from linearizer.bijections import Bijection
+from linearizer.errors import ShapeError, SpaceMismatchError
+
+
+class InducedSpace:
+    """The vector space on points in which g is an isometry to R^n.
+
+    `u ⊕ v = g⁻¹(g(u) + g(v))`, `a ⊙ v = g⁻¹(a · g(v))`, `⟨u, v⟩_g = ⟨g(u), g(v)⟩`. Points have
+    shape `(*batch, *shape)`; a bijection g makes all axioms hold exactly, up to rounding.
+    Source: Berman, Hallak, Shocher, arXiv:2510.08570, section 3.
+
+    Args:
+        g: The bijection.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> V = lz.InducedSpace(lz.vector_bijection(4))
+        >>> x, y = torch.randn(2, 4)
+        >>> torch.allclose(V.add(x, y), (V(x) + V(y)).x)
+        True
+    """
+
+    def __init__(self, g: Bijection) -> None:
+        self.g = g
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Event shape of the points."""
+        return self.g.in_shape
+
+    def __repr__(self) -> str:
+        return f"InducedSpace({type(self.g).__name__} {self.shape})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, InducedSpace) and self.g.same_as(other.g)
+
+    def __hash__(self) -> int:
+        return hash((InducedSpace, self.shape))
+
+    def __call__(self, x: Tensor) -> "InducedVector":
+        """The vector at the point x."""
+        return InducedVector(self, self.encode(x))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """g(x): the coordinates of points.
+
+        Raises:
+            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+        """
+        check_input(x, self.shape, self.g)
+        z: Tensor = self.g(x)
+        return z
+
+    def decode(self, z: Tensor) -> Tensor:
+        """g⁻¹(z): the points with these coordinates."""
+        check_input(z, self.g.out_shape, self.g)
+        return self.g.inverse(z)
+
+    def add(self, u: Tensor, v: Tensor) -> Tensor:
+        """The sum u ⊕ v."""
+        return self.decode(self.encode(u) + self.encode(v))
+
+    def sub(self, u: Tensor, v: Tensor) -> Tensor:
+        """The difference u ⊖ v."""
+        return self.decode(self.encode(u) - self.encode(v))
+
+    def scale(self, a: float | Tensor, v: Tensor) -> Tensor:
+        """The multiple a ⊙ v; a tensor a has the batch shape of v, or broadcasts to it."""
+        return self.decode(self._weigh(a, self.encode(v)))
+
+    def combine(self, weights: Sequence[float] | Tensor, points: Tensor) -> Tensor:
+        """The linear combinations `⊕_i w_i ⊙ p_i`.
+
+        Args:
+            weights: (*batch, k), or k numbers.
+            points: (k, *shape).
+
+        Returns:
+            Points (*batch, *shape).
+
+        Example:
+            >>> import torch, linearizer as lz
+            >>> V = lz.InducedSpace(lz.Identity(2))
+            >>> V.combine([2., -1.], torch.tensor([[1., 0.], [0., 1.]]))
+            tensor([ 2., -1.])
+        """
+        z = self.encode(points).flatten(1)
+        w = torch.as_tensor(weights, dtype=z.dtype, device=z.device)
+        if w.ndim == 0 or w.shape[-1] != len(z):
+            raise ShapeError(f"expected {len(z)} weights for {len(z)} points, got {tuple(w.shape)}")
+        return self.decode((w @ z).unflatten(-1, self.g.out_shape))
+
+    def zero(self) -> Tensor:
+        """The zero vector, the point g⁻¹(0)."""
+        like = reference(self.g)
+        like = torch.empty(0) if like is None else like
+        return self.decode(like.new_zeros(self.g.out_shape))
+
+    def inner(self, u: Tensor, v: Tensor) -> Tensor:
+        """⟨u, v⟩_g, of shape (*batch)."""
+        return self._sum(self.encode(u) * self.encode(v))
+
+    def norm(self, v: Tensor) -> Tensor:
+        """|v|_g = √⟨v, v⟩_g, of shape (*batch)."""
+        return self._sum(self.encode(v).square()).sqrt()
+
+    def distance(self, u: Tensor, v: Tensor) -> Tensor:
+        """|u ⊖ v|_g, of shape (*batch)."""
+        return self._sum((self.encode(u) - self.encode(v)).square()).sqrt()
+
+    def lerp(self, u: Tensor, v: Tensor, t: float | Tensor) -> Tensor:
+        """The straight line `(1-t) ⊙ u ⊕ t ⊙ v`; a tensor t broadcasts against the batch."""
+        a, b = self.encode(u), self.encode(v)
+        return self.decode(a + self._weigh(t, b - a))
+
+    def mean(self, points: Tensor, dim: int = 0) -> Tensor:
+        """The mean of points over a batch axis."""
+        z = self.encode(points)
+        batch_axes = z.ndim - len(self.g.out_shape)
+        check_between(dim, 0, batch_axes - 1, "the batch axis")
+        return self.decode(z.mean(dim))
+
+    def project(self, x: Tensor, onto: Tensor) -> Tensor:
+        """The nearest points, in the induced norm, of the span of some points.
+
+        Args:
+            x: Points (*batch, *shape).
+            onto: (k, *shape), independent.
+        """
+        Q = self._orthonormal(onto)
+        z = self.encode(x).flatten(-len(self.g.out_shape))
+        return self.decode((z @ Q @ Q.mT).unflatten(-1, self.g.out_shape))
+
+    def orthonormalize(self, points: Tensor) -> Tensor:
+        """Points (k, *shape) with the same span that are orthonormal in ⟨·,·⟩_g.
+
+        Raises:
+            ShapeError: If there are more points than dimensions.
+        """
+        return self.decode(self._orthonormal(points).mT.unflatten(-1, self.g.out_shape))
+
+    def _orthonormal(self, points: Tensor) -> Tensor:
+        """Orthonormal columns (n, k) that span the coordinates of points (k, *shape)."""
+        z = self.encode(points)
+        if z.ndim != len(self.g.out_shape) + 1 or len(z) > z[0].numel():
+            raise ShapeError(
+                f"expected at most {torch.Size(self.shape).numel()} points (k, *{self.shape}), "
+                f"got {tuple(points.shape)}"
+            )
+        Q, R = torch.linalg.qr(z.flatten(1).mT)
+        return Q * torch.where(R.diagonal() < 0, -1.0, 1.0)
+
+    def _weigh(self, a: float | Tensor, z: Tensor) -> Tensor:
+        if isinstance(a, Tensor):
+            a = a.reshape(*a.shape, *(1,) * len(self.g.out_shape))
+        return a * z
+
+    def _sum(self, z: Tensor) -> Tensor:
+        return z.flatten(-len(self.g.out_shape)).sum(-1)
+
+
+class InducedVector:
+    """A vector of an induced space, with the usual operators; `.x` is its point.
+
+    Args:
+        space: The space.
+        z: Coordinates (*batch, *g.out_shape); points become vectors by `space(x)`.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> V = lz.InducedSpace(lz.vector_bijection(4))
+        >>> u, v = V(torch.randn(4)), V(torch.randn(4))
+        >>> torch.allclose((u + 0.5 * v - u).x, (v / 2).x, atol=1e-5)
+        True
+    """
+
+    def __init__(self, space: InducedSpace, z: Tensor) -> None:
+        self.space, self.z = space, z
+
+    @property
+    def x(self) -> Tensor:
+        """The point g⁻¹(z)."""
+        return self.space.decode(self.z)
+
+    def __add__(self, other: "InducedVector") -> "InducedVector":
+        return self._with(self.z + self._coordinates(other))
+
+    def __sub__(self, other: "InducedVector") -> "InducedVector":
+        return self._with(self.z - self._coordinates(other))
+
+    def __mul__(self, a: float | Tensor) -> "InducedVector":
+        return self._with(self.space._weigh(a, self.z))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, a: float | Tensor) -> "InducedVector":
+        return self * (1 / a)
+
+    def __neg__(self) -> "InducedVector":
+        return self._with(-self.z)
+
+    def __matmul__(self, other: "InducedVector") -> Tensor:
+        """The inner product ⟨u, v⟩_g."""
+        return self.space._sum(self.z * self._coordinates(other))
+
+    def norm(self) -> Tensor:
+        """|v|_g, of shape (*batch)."""
+        return (self @ self).sqrt()
+
+    def __repr__(self) -> str:
+        batch = tuple(self.z.shape[: self.z.ndim - len(self.space.g.out_shape)])
+        return f"InducedVector(batch {batch} of {self.space!r})"
+
+    def _with(self, z: Tensor) -> "InducedVector":
+        return InducedVector(self.space, z)
+
+    def _coordinates(self, other: "InducedVector") -> Tensor:
+        if not isinstance(other, InducedVector) or other.space != self.space:
+            raise SpaceMismatchError(
+                f"expected a vector of {self.space!r}, got {other!r}; "
+                "vectors add up only in the space of one and the same g"
+            )
+        return other.z
