@@ -7,6 +7,7 @@ operations that g induces. Start with `Linearizer`, `InducedSpace`, `vector_bije
 
 from linearizer import bijections, conditioners, errors, operators
 from linearizer._version import __version__
+from linearizer.applications import OneStepFlow
 from linearizer.bijections import (
     ActNorm,
     AdditiveCoupling,
@@ -41,10 +42,12 @@ from linearizer.operators import (
     Projection,
     ScaledIdentity,
     TimeDependentOperator,
+    collapse,
     cond,
     eig,
     expm,
     fuse,
+    integrate,
     logabsdet,
     matrix_function,
     matrix_power,
@@ -91,6 +94,7 @@ __all__ = [
     "Linearizer",
     "LinearizerError",
     "LowRank",
+    "OneStepFlow",
     "Orthogonal",
     "Patches",
     "Permute",
@@ -102,6 +106,7 @@ __all__ = [
     "TimeDependentOperator",
     "__version__",
     "bijections",
+    "collapse",
     "cond",
     "conditioners",
     "eig",
@@ -110,6 +115,7 @@ __all__ = [
     "forward_and_log_det",
     "fuse",
     "image_bijection",
+    "integrate",
     "load",
     "logabsdet",
     "matrix_function",

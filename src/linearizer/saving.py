@@ -117,6 +117,8 @@ def load(folder: str | Path) -> Any:
             if tensor.shape != tensors[name].shape:
                 raise ValueError(f"{name} has shape {tuple(tensors[name].shape)}")
             tensor.data = tensors[name]
+    except FileFormatError:
+        raise
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise FileFormatError(
             f"expected weights that fit the config in {folder}, got a mismatch ({error}); "

@@ -1,6 +1,7 @@
 """Induced spaces: R^n with the +, · and ⟨·,·⟩ that a bijection carries back."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -91,8 +92,11 @@ class InducedSpace:
             >>> V = lz.InducedSpace(lz.Identity(2))
             >>> V.combine([2., -1.], torch.tensor([[1., 0.], [0., 1.]]))
             tensor([ 2., -1.])
+
+        Raises:
+            ShapeError: If the points have other than one batch axis, or are not k.
         """
-        z = self.encode(points).flatten(1)
+        z = self._rows(points)
         w = torch.as_tensor(weights, dtype=z.dtype, device=z.device)
         if w.ndim == 0 or w.shape[-1] != len(z):
             raise ShapeError(f"expected {len(z)} weights for {len(z)} points, got {tuple(w.shape)}")
@@ -149,14 +153,24 @@ class InducedSpace:
 
     def _orthonormal(self, points: Tensor) -> Tensor:
         """Orthonormal columns (n, k) that span the coordinates of points (k, *shape)."""
-        z = self.encode(points)
-        if z.ndim != len(self.g.out_shape) + 1 or len(z) > z[0].numel():
+        z = self._rows(points)
+        if len(z) > z.shape[1]:
             raise ShapeError(
-                f"expected at most {torch.Size(self.shape).numel()} points (k, *{self.shape}), "
-                f"got {tuple(points.shape)}"
+                f"expected at most {z.shape[1]} points, one a dimension, got {len(z)}; "
+                "drop those that depend on the others"
             )
-        Q, R = torch.linalg.qr(z.flatten(1).mT)
+        Q, R = torch.linalg.qr(z.mT)
         return Q * torch.where(R.diagonal() < 0, -1.0, 1.0)
+
+    def _rows(self, points: Tensor) -> Tensor:
+        """The coordinates (k, n) of points (k, *shape)."""
+        z = self.encode(points)
+        if z.ndim != len(self.g.out_shape) + 1:
+            raise ShapeError(
+                f"expected points (k, {', '.join(map(str, self.shape))}), "
+                f"got {tuple(points.shape)}; stack them along one axis"
+            )
+        return z.flatten(1)
 
     def _weigh(self, a: float | Tensor, z: Tensor) -> Tensor:
         if isinstance(a, Tensor):
@@ -197,6 +211,8 @@ class InducedVector:
         return self._with(self.z - self._coordinates(other))
 
     def __mul__(self, a: float | Tensor) -> "InducedVector":
+        if not isinstance(a, Real | Tensor):
+            return NotImplemented
         return self._with(self.space._weigh(a, self.z))
 
     __rmul__ = __mul__

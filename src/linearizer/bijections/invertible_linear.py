@@ -15,8 +15,9 @@ from linearizer.errors import ShapeError
 class Orthogonal(Bijection, VolumePreserving):
     """`x ↦ Q x` with Q exactly orthogonal, whatever the optimiser does to it.
 
-    Q is the matrix exponential of a learned skew-symmetric matrix times a random rotation
-    (`torch.nn.utils.parametrizations.orthogonal`), so both directions are isometries.
+    Q is the matrix exponential of a learned skew-symmetric matrix, random at the start
+    (`torch.nn.utils.parametrizations.orthogonal`), so both directions are isometries, in the
+    full precision of whatever dtype the module is converted to.
 
     Example:
         >>> import torch, linearizer as lz
@@ -29,8 +30,10 @@ class Orthogonal(Bijection, VolumePreserving):
         super().__init__(features)
         self.features = features
         linear = nn.Linear(features, features, bias=False)
-        nn.init.orthogonal_(linear.weight)
-        self.linear = parametrizations.orthogonal(linear, orthogonal_map="matrix_exp")
+        nn.init.normal_(linear.weight)
+        self.linear = parametrizations.orthogonal(
+            linear, orthogonal_map="matrix_exp", use_trivialization=False
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Rotate."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from linearizer._checks import as_shape, check_event
 from linearizer.bijections.base import Bijection
@@ -115,12 +114,12 @@ class Squeeze(Bijection, VolumePreserving):
     def forward(self, x: Tensor) -> Tensor:
         """Move each f × f square of pixels into channels."""
         check_event(x, self.in_shape, self)
-        return pixel_unshuffle(x, self.factor)
+        return _space_to_depth(x, self.factor)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Lay the channels out as squares again."""
         check_event(z, self.out_shape, self)
-        return pixel_shuffle(z, self.factor)
+        return _depth_to_space(z, self.factor)
 
 
 class Patches(Bijection, VolumePreserving):
@@ -134,13 +133,26 @@ class Patches(Bijection, VolumePreserving):
     def forward(self, x: Tensor) -> Tensor:
         """Cut into patches, row by row."""
         check_event(x, self.in_shape, self)
-        return pixel_unshuffle(x, self.patch).flatten(-2).transpose(-2, -1)
+        return _space_to_depth(x, self.patch).flatten(-2).transpose(-2, -1)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Put the patches back."""
         check_event(z, self.out_shape, self)
         grid = (self.in_shape[1] // self.patch, self.in_shape[2] // self.patch)
-        return pixel_shuffle(z.transpose(-2, -1).unflatten(-1, grid), self.patch)
+        return _depth_to_space(z.transpose(-2, -1).unflatten(-1, grid), self.patch)
+
+
+def _space_to_depth(x: Tensor, f: int) -> Tensor:
+    """`torch.nn.functional.pixel_unshuffle`, which misshapes an empty batch."""
+    height, width = x.shape[-2:]
+    squares = x.unflatten(-1, (width // f, f)).unflatten(-3, (height // f, f))
+    return squares.movedim((-3, -1), (-4, -3)).flatten(-5, -3)
+
+
+def _depth_to_space(z: Tensor, f: int) -> Tensor:
+    """Undo `_space_to_depth`."""
+    squares = z.unflatten(-3, (z.shape[-3] // f**2, f, f))
+    return squares.movedim((-4, -3), (-3, -1)).flatten(-2).flatten(-3, -2)
 
 
 def _image(shape: tuple[int, ...], factor: int) -> tuple[int, ...]:

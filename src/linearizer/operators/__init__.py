@@ -21,8 +21,10 @@ from linearizer.operators.decompositions import SVD, Eigen, eig, null_basis, ran
 from linearizer.operators.dense import Dense, as_operator
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
 from linearizer.operators.fuse import fuse
+from linearizer.operators.integration import Method, collapse, integrate
 from linearizer.operators.least_squares import LeastSquares
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
+from linearizer.operators.moments import Moments
 from linearizer.operators.projection import Projection
 from linearizer.operators.time_dependent import CovarianceFlow, TimeDependentOperator
 
@@ -38,6 +40,8 @@ __all__ = [
     "LeastSquares",
     "LinearOperator",
     "LowRank",
+    "Method",
+    "Moments",
     "Product",
     "Projection",
     "Scaled",
@@ -47,10 +51,12 @@ __all__ = [
     "Transpose",
     "as_operator",
     "blocks",
+    "collapse",
     "cond",
     "eig",
     "expm",
     "fuse",
+    "integrate",
     "logabsdet",
     "matrix_function",
     "matrix_power",

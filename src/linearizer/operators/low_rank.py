@@ -111,14 +111,15 @@ def _(operator: IdentityPlusLowRank) -> Blocks:
     core = operator.scale * identity + R_u @ R_v.mT
 
     def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
-        inside, scale = parts[0][0], parts[1].reshape(())
+        inside, scale = parts[0][0], parts[1].sum()  # one number, or none: zero
         left = W @ (inside - scale * identity)
         return IdentityPlusLowRank(
             scale, left.unflatten(0, operator.in_shape), W.unflatten(0, operator.in_shape)
         )
 
     outside = operator.n_in - width
-    return Blocks((core[None], operator.scale.reshape(1, 1, 1)), (1, outside), rebuild)
+    beside = operator.scale.reshape(1, 1, 1)[: min(outside, 1)]  # nothing, if W spans all
+    return Blocks((core[None], beside), (1, outside), rebuild)
 
 
 def as_columns(factor: Tensor) -> Tensor:

@@ -26,14 +26,29 @@ def principal_power(M: Tensor, exponent: float, zero: float) -> Tensor:
         inverse = vectors.mH
     else:
         values, vectors = torch.linalg.eig(M)
-        if bool((torch.linalg.cond(vectors) > torch.finfo(M.dtype).eps ** -0.5).any()):
-            return torch.linalg.matrix_exp(exponent * matrix_log(M, zero))
+        if not bool((torch.linalg.cond(vectors) < torch.finfo(M.dtype).eps ** (-1 / 3)).all()):
+            return _power_by_logarithm(M, exponent, zero)
         inverse = torch.linalg.inv(vectors)
     _check_off_negative_axis(values, zero)
     vanishing = values.abs() <= zero
     powers = torch.where(vanishing, 1, values).pow(exponent) * ~vanishing
     result = vectors @ (powers.unsqueeze(-1) * inverse)
     return result if M.is_complex() else _real(result)
+
+
+def _power_by_logarithm(M: Tensor, exponent: float, zero: float) -> Tensor:
+    """`M^s = N^(s-1) M` for `N = M P + I - P`, with P the orthogonal projector on the range.
+
+    N is M on the range of M and the identity beside it: it has a logarithm also where M is
+    singular, unless the eigenvalue zero is defective.
+    """
+    U, S, _ = torch.linalg.svd(M)
+    identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
+    if bool((S > zero).all()):
+        return torch.linalg.matrix_exp(exponent * matrix_log(M, zero))
+    P = (U * (S > zero).unsqueeze(-2)) @ U.mH
+    N = M @ P + identity - P
+    return torch.linalg.matrix_exp((exponent - 1) * matrix_log(N, zero)) @ M
 
 
 def matrix_log(M: Tensor, zero: float) -> Tensor:
@@ -45,13 +60,12 @@ def matrix_log(M: Tensor, zero: float) -> Tensor:
     Raises:
         NoRealRootError: If an eigenvalue is negative or zero.
     """
-    values = torch.linalg.eigvals(M)
-    _check_off_negative_axis(values, zero)
-    if bool((values.abs() <= zero).any()):
+    if bool((torch.linalg.svdvals(M) <= zero).any()):
         raise NoRealRootError(
             "expected a matrix with a real power, got a defective one with eigenvalue zero; "
             "project its null space away first"
         )
+    _check_off_negative_axis(torch.linalg.eigvals(M), zero)
     identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
     roots = 0
     while float((M - identity).abs().sum(-2).max()) > 0.25:

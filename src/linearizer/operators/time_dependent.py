@@ -10,6 +10,7 @@ from linearizer._checks import Shape, as_shape
 from linearizer.errors import ShapeError
 from linearizer.operators.base import LinearOperator, register
 from linearizer.operators.dense import Dense
+from linearizer.operators.diagonal import Diagonal
 from linearizer.saving import Saveable
 
 
@@ -20,8 +21,6 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
     """
 
     shape: Shape
-    last_time: float
-    """The latest time at which `velocity` is defined."""
 
     def __init__(self, shape: int | Sequence[int]) -> None:
         super().__init__()
@@ -33,7 +32,11 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
 
     @abc.abstractmethod
     def velocity(self, t: float) -> LinearOperator:
-        """L(t), as one operator without lazy parts."""
+        """L(t)."""
+
+    @abc.abstractmethod
+    def flow(self, start: float = 0.0, end: float = 1.0) -> LinearOperator:
+        """The exact flow from one time to another, the limit of infinitely many steps."""
 
 
 class CovarianceFlow(TimeDependentOperator):
@@ -59,7 +62,6 @@ class CovarianceFlow(TimeDependentOperator):
     basis: Tensor
     inverse_basis: Tensor
     variances: Tensor
-    last_time = 1.0
 
     def __init__(self, basis: Tensor, inverse_basis: Tensor, variances: Tensor) -> None:
         n = variances.numel()
@@ -93,11 +95,11 @@ class CovarianceFlow(TimeDependentOperator):
 
     def at(self, t: float) -> LinearOperator:
         """`P diag(tλ / ((1-t)² + t²λ)) P⁻¹`."""
-        return self._with_eigenvalues(t * self.variances / self._mixed_variances(t))
+        return self.with_eigenvalues(t * self.variances / self._mixed_variances(t))
 
     def velocity(self, t: float) -> LinearOperator:
         """`P diag((tλ - (1-t)) / ((1-t)² + t²λ)) P⁻¹`, finite up to t = 1."""
-        return self._with_eigenvalues(self.rates(t))
+        return self.with_eigenvalues(self.rates(t))
 
     def rates(self, t: float) -> Tensor:
         """The eigenvalues of `velocity`, (n,)."""
@@ -106,10 +108,11 @@ class CovarianceFlow(TimeDependentOperator):
     def flow(self, start: float = 0.0, end: float = 1.0) -> LinearOperator:
         """The exact flow from one time to another: `P diag(√(d(end) / d(start))) P⁻¹`."""
         ratio = self._mixed_variances(end) / self._mixed_variances(start)
-        return self._with_eigenvalues(ratio.sqrt())
+        return self.with_eigenvalues(ratio.sqrt())
 
     def _mixed_variances(self, t: float) -> Tensor:
         return (1 - t) ** 2 + t**2 * self.variances
 
-    def _with_eigenvalues(self, values: Tensor) -> LinearOperator:
-        return Dense((self.basis * values) @ self.inverse_basis)
+    def with_eigenvalues(self, values: Tensor) -> LinearOperator:
+        """`P diag(values) P⁻¹`, as a product of its factors."""
+        return Dense(self.basis) @ Diagonal(values) @ Dense(self.inverse_basis)

@@ -1,0 +1,5 @@
+"""`python -m linearizer`."""
+
+from linearizer.cli import main
+
+main()

@@ -1,0 +1,77 @@
+"""The commands, their options and their errors; the work is in modules of their own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from linearizer._version import __version__
+from linearizer.errors import LinearizerError
+
+app = typer.Typer(
+    help="Neural networks that are exactly linear: train g once, the rest is linear algebra.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def run() -> int:
+    """Run the command that the arguments name, and return the exit status."""
+    try:
+        app()
+    except LinearizerError as error:
+        return _complain(str(error))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _complain(
+            f"could not read or write: {error.strerror or error}{where}; "
+            "check that the folder can be written to and has space, or choose another --out"
+        )
+    except KeyboardInterrupt:
+        return _complain("stopped; the same command goes on where it stopped", status=130)
+    return 0
+
+
+def _complain(message: str, status: int = 1) -> int:
+    Console(stderr=True, soft_wrap=True).print(f"[red]linearizer:[/red] {message}", highlight=False)
+    return status
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"linearizer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print it and stop."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for model, numbers and pictures.")] = Path(
+        "runs/demo"
+    ),
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of 256 digits.")] = 7000,
+    max_minutes: Annotated[
+        float, typer.Option(min=0.01, help="Train no longer than this, even if steps are left.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished run in the folder.")] = False,
+) -> None:
+    """Train a linear one-step generator of handwritten digits, and use it as a linear map.
+
+    Takes the 1,797 real 8x8 digits that scikit-learn ships. An interrupted run goes on where
+    it stopped when it is started again.
+    """
+    from linearizer.cli.demo import run_demo  # noqa: PLC0415  (Lightning is slow to import)
+
+    run_demo(out, steps=steps, max_minutes=max_minutes, seed=seed, overwrite=overwrite)

@@ -1,0 +1,50 @@
+"""The folder of a run: never overwritten unasked, resumed if it was interrupted."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from linearizer.errors import FileExistsAlreadyError
+from linearizer.saving import CONFIG_FILE
+
+CHECKPOINTS = "checkpoints"
+
+
+def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path:
+    """Prepare `folder` for a run with these settings, and return its checkpoint folder.
+
+    Raises:
+        FileExistsAlreadyError: If there is a finished run, an interrupted one with other
+            settings, or something else in the folder, and `overwrite` is false.
+    """
+    checkpoints = folder / CHECKPOINTS
+    note = checkpoints / "settings.json"
+    if (folder / CONFIG_FILE).exists():
+        if not overwrite:
+            raise FileExistsAlreadyError(
+                f"expected a folder without a run, got {folder}, which has a finished one; "
+                "choose another with --out, or replace it with --overwrite"
+            )
+        (folder / CONFIG_FILE).unlink()
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    if note.exists() and json.loads(note.read_text(encoding="utf-8")) != settings:
+        if not overwrite:
+            raise FileExistsAlreadyError(
+                f"expected the settings of the interrupted run in {folder}, got others; "
+                "repeat its options to resume it, or start anew with --overwrite"
+            )
+        shutil.rmtree(checkpoints)
+    if folder.exists() and not checkpoints.exists() and any(folder.iterdir()) and not overwrite:
+        raise FileExistsAlreadyError(
+            f"expected an empty or new folder, got {folder} with other files in it; "
+            "choose another with --out, or write among them with --overwrite"
+        )
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(settings), encoding="utf-8")
+    return checkpoints
+
+
+def close_run(folder: Path) -> None:
+    """Drop the checkpoints of a run that is finished."""
+    shutil.rmtree(folder / CHECKPOINTS)

@@ -1,0 +1,34 @@
+"""Training the small classifier whose features measure generated images."""
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from linearizer.data.images import Images
+from linearizer.metrics import Classifier
+from linearizer.training.loop import Schedule, fit
+
+
+class _Classification(LightningModule):
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, labels = batch
+        loss = cross_entropy(self.classifier(images + 0.1 * torch.randn_like(images)), labels)
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.parameters(), lr=1e-3, weight_decay=1e-2)
+
+
+def train_classifier(data: Images, *, steps: int, seed: int = 0) -> Classifier:
+    """A classifier of the images' labels, in evaluation mode."""
+    torch.manual_seed(seed)
+    classifier = Classifier(data.shape, classes=int(data.labels.max()) + 1)
+    schedule = Schedule(steps=steps, batch_size=64, noise=0.0, seed=seed)
+    fit(_Classification(classifier), data, schedule, title="Training the judge")
+    return classifier.eval()

@@ -1,0 +1,88 @@
+"""One training run: Lightning with averaged weights, checkpoints that resume, a progress bar."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, Timer
+
+from linearizer.data.images import Images
+from linearizer.training.batches import random_batches
+from linearizer.training.progress import WholeRunProgress
+
+CHECKPOINT = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and on what a run trains.
+
+    Attributes:
+        steps: Optimiser steps in all.
+        batch_size: Images a step.
+        noise: Width of the dequantisation noise in grey levels.
+        seed: Seed of the batches.
+        epoch: Steps between two checkpoints.
+        max_minutes: Stop after this time even if steps are left.
+        average: Decay of the exponential moving average of the weights; none if not given.
+    """
+
+    steps: int
+    batch_size: int = 256
+    noise: float = 1.0
+    seed: int = 0
+    epoch: int = 250
+    max_minutes: float | None = None
+    average: float | None = None
+
+
+def fit(
+    module: LightningModule,
+    data: Images,
+    schedule: Schedule,
+    *,
+    title: str = "Training",
+    checkpoints: Path | None = None,
+) -> int:
+    """Train `module` in place, on whatever device there is.
+
+    An interrupted run whose `checkpoints` folder is still there goes on from its last
+    checkpoint, to the same result as an uninterrupted one.
+
+    Returns:
+        The steps that were taken in all.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    epoch = min(schedule.epoch, schedule.steps)
+    callbacks: list[Callback] = [WholeRunProgress(schedule.steps, title)]
+    if schedule.average is not None:
+        callbacks.append(EMAWeightAveraging(decay=schedule.average, use_buffers=False))
+    if schedule.max_minutes is not None:
+        callbacks.append(Timer({"seconds": round(60 * schedule.max_minutes)}))
+    if checkpoints is not None:
+        callbacks.append(ModelCheckpoint(checkpoints, save_last=True, save_top_k=0))
+    trainer = Trainer(
+        max_steps=schedule.steps,
+        callbacks=callbacks,
+        enable_checkpointing=checkpoints is not None,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        logger=False,
+        gradient_clip_val=1.0,
+    )
+    loader = random_batches(
+        data,
+        batch_size=schedule.batch_size,
+        steps=epoch,
+        noise=schedule.noise,
+        seed=schedule.seed,
+    )
+    last = None if checkpoints is None else checkpoints / CHECKPOINT
+    resume = last if last is not None and last.is_file() else None
+    with warnings.catch_warnings():
+        for message in (".*does not have many workers.*", ".*LeafSpec.*"):
+            warnings.filterwarnings("ignore", message=message)
+        trainer.fit(module, loader, ckpt_path=resume)
+    return int(trainer.global_step)
