@@ -55,8 +55,8 @@ def check_input(x: Tensor, shape: Shape, module: nn.Module) -> None:
 
 
 def check_finite(x: Tensor, what: str) -> None:
-    """Raise if `x` holds NaN or infinity."""
-    if not bool(torch.isfinite(x).all()):
+    """Raise if `x` holds NaN or infinity; a tensor without data passes."""
+    if not x.is_meta and not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
         raise NonFiniteError(
             f"expected finite numbers in {what}, got {bad} NaN or infinite of {x.numel()}; "
@@ -68,6 +68,16 @@ def check_between(value: float, low: float, high: float, what: str) -> None:
     """Raise unless `low <= value <= high`."""
     if not low <= value <= high:
         raise RangeError(f"expected {what} between {low:g} and {high:g}, got {value:g}")
+
+
+def check_permutation(permutation: Tensor | Sequence[int], length: int) -> None:
+    """Raise unless each of `0, ..., length - 1` occurs once; a tensor without data passes."""
+    if isinstance(permutation, Tensor):
+        if permutation.is_meta:
+            return
+        permutation = permutation.flatten().tolist()
+    if sorted(permutation) != list(range(length)):
+        raise RangeError(f"expected each of 0 to {length - 1} once, got {list(permutation)}")
 
 
 def reference(module: nn.Module) -> Tensor | None:

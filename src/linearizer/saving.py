@@ -119,7 +119,7 @@ def load(folder: str | Path) -> Any:
             tensor.data = tensors[name]
     except FileFormatError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise FileFormatError(
             f"expected weights that fit the config in {folder}, got a mismatch ({error}); "
             "the two files are not of one model, or this is not a linearizer model: save it again"

@@ -136,6 +136,7 @@ def check_operator(
     z, z2, y = random(4, *A.in_shape), random(4, *A.in_shape), random(4, *A.out_shape)
     M = A.to_dense()
     laws.holds("shape of the matrix", M.shape == (A.n_out, A.n_in))
+    laws.holds("finite matrix", bool(torch.isfinite(M).all()))
     size = torch.linalg.matrix_norm(M, ord=2)
     image, back = A(z), A.adjoint(y)
     laws.holds("shape of forward", image.shape == y.shape)

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from linearizer._checks import as_shape, check_between, check_event, check_input
+from linearizer._checks import (
+    as_shape,
+    check_between,
+    check_event,
+    check_input,
+    check_permutation,
+)
 from linearizer.bijections.base import Bijection
 from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det
 from linearizer.errors import ShapeError
@@ -55,6 +61,10 @@ class LULinear(Bijection, HasLogDet):
     Args:
         features: Length n of the vectors on the last axis.
         bound: Largest absolute log of a pivot.
+        permutation: The index that each place of P x takes its entry from; random if not given.
+
+    Raises:
+        RangeError: If `permutation` is none, or the bound is not between 1e-3 and 5.
 
     Example:
         >>> import torch, linearizer as lz
@@ -74,6 +84,7 @@ class LULinear(Bijection, HasLogDet):
         self.upper = nn.Parameter(torch.zeros(features, features))
         if permutation is None:
             permutation = torch.randperm(features)
+        check_permutation(permutation, features)
         self.register_buffer("permutation", permutation)
 
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:

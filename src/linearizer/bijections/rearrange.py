@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from linearizer._checks import as_shape, check_event
+from linearizer._checks import as_shape, check_event, check_permutation
 from linearizer.bijections.base import Bijection
 from linearizer.bijections.log_det import VolumePreserving
 from linearizer.errors import RangeError, ShapeError
@@ -87,8 +87,7 @@ class Permute(Bijection, VolumePreserving):
         length = self.in_shape[axis]
         if permutation is None:
             permutation = torch.randperm(length)
-        elif sorted(torch.as_tensor(permutation).tolist()) != list(range(length)):
-            raise RangeError(f"expected each of 0 to {length - 1} once, got {list(permutation)}")
+        check_permutation(permutation, length)
         self.register_buffer("permutation", torch.as_tensor(permutation))
         self.register_buffer("_back", torch.argsort(self.permutation))
 

@@ -22,7 +22,7 @@ from linearizer.linearizer import Linearizer
 from linearizer.metrics import Classifier, confidence, frechet_distance, linearity_error, psnr_db
 from linearizer.operators import IdentityPlusLowRank, Method
 from linearizer.ready_made import image_bijection
-from linearizer.training import MaximumLikelihood, Schedule, fit, train_classifier
+from linearizer.training import CHECKPOINT, MaximumLikelihood, Schedule, fit, train_classifier
 
 HELD_OUT = 297
 SAMPLES = 1000
@@ -49,6 +49,8 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
     schedule = Schedule(
         steps, noise=NOISE, seed=seed, max_minutes=max_minutes, average=min(0.999, 1 - 10 / steps)
     )
+    if (checkpoints / CHECKPOINT).exists():
+        console.print(f"Going on with the interrupted run in {out} (resumed from its checkpoint)")
     started = time.monotonic()
     taken = fit(
         MaximumLikelihood(g, steps), train, schedule, title="Training g", checkpoints=checkpoints
@@ -66,7 +68,7 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
         }
         sections = draw(flow, held_out, out, seed)
     (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    rows = _rows(metrics)
+    rows = report_rows(metrics)
     code = CODE.format(folder=out)
     write_report(
         out / "report.html",
@@ -272,7 +274,8 @@ def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _rows(m: dict[str, Any]) -> list[Row]:
+def report_rows(m: dict[str, Any]) -> list[Row]:
+    """The rows of the report's table from what `measure` and the training returned."""
     collapse, share = m["one_step_vs_n_step_psnr_db"], m["classifier_confidence_samples"]
     real = m["classifier_confidence_real"]
     rows = [

@@ -205,11 +205,16 @@ class Product(LinearOperator):
 
 
 def register(module: nn.Module, name: str, tensor: Tensor) -> None:
-    """Keep a tensor as a parameter if it is one, else as a buffer."""
+    """Keep a tensor as a parameter if it is one, else as a buffer.
+
+    Its entries are laid out row by row, as they are in a file: another layout is multiplied in
+    another order, and a loaded operator would differ from the saved one in the last bit.
+    """
     if isinstance(tensor, nn.Parameter):
+        tensor.data = tensor.data.contiguous()
         module.register_parameter(name, tensor)
     else:
-        module.register_buffer(name, tensor)
+        module.register_buffer(name, tensor.contiguous())
 
 
 def apply_matrix(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from linearizer._checks import as_shape, check_input
+from linearizer._checks import Shape, as_shape, check_input
 from linearizer.errors import ShapeError
 from linearizer.operators.base import LinearOperator, register
 from linearizer.operators.blocks import Blocks, blocks
@@ -79,14 +79,17 @@ class CircularConvolution(LinearOperator):
     def forward(self, z: Tensor) -> Tensor:
         """Convolve, through the Fourier transform: O(N log N)."""
         check_input(z, self.in_shape, self)
-        return self._filter(z, "oihw,...ihw->...ohw", self._half_response())
+        return self._filter(z, "oihw,...ihw->...ohw", self._half_response(), self.out_shape)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Correlate: the conjugate transpose at every frequency."""
         check_input(y, self.out_shape, self)
-        return self._filter(y, "oihw,...ohw->...ihw", self._half_response().conj())
+        conjugate = self._half_response().conj()
+        return self._filter(y, "oihw,...ohw->...ihw", conjugate, self.in_shape)
 
-    def _filter(self, x: Tensor, product: str, response: Tensor) -> Tensor:
+    def _filter(self, x: Tensor, product: str, response: Tensor, shape: Shape) -> Tensor:
+        if not x.numel():  # the transform refuses an empty batch
+            return x.new_zeros(*x.shape[:-3], *shape)
         return torch.fft.irfft2(torch.einsum(product, response, torch.fft.rfft2(x)), s=self.size)
 
 

@@ -95,6 +95,8 @@ def _(A: CircularConvolution, k: int) -> SVD:
         (own, response[own].real.to(response.dtype), False),
         (half, response[half], True),
     ):
+        if not len(frequencies):  # images of two pixels a side have no conjugate pairs
+            continue
         U, S, Vh = torch.linalg.svd(blocks, full_matrices=False)
         value, place = S.flatten().topk(min(k, S.numel()))
         row, column = place // S.shape[1], place % S.shape[1]

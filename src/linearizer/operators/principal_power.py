@@ -44,9 +44,9 @@ def _power_by_logarithm(M: Tensor, exponent: float, zero: float) -> Tensor:
     """
     U, S, _ = torch.linalg.svd(M)
     identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
-    if bool((S > zero).all()):
+    if bool((zero < S).all()):
         return torch.linalg.matrix_exp(exponent * matrix_log(M, zero))
-    P = (U * (S > zero).unsqueeze(-2)) @ U.mH
+    P = (U * (zero < S).unsqueeze(-2)) @ U.mH
     N = M @ P + identity - P
     return torch.linalg.matrix_exp((exponent - 1) * matrix_log(N, zero)) @ M
 

@@ -2,6 +2,6 @@
 
 from linearizer.training.classifier import train_classifier
 from linearizer.training.likelihood import MaximumLikelihood
-from linearizer.training.loop import Schedule, fit
+from linearizer.training.loop import CHECKPOINT, Schedule, fit
 
-__all__ = ["MaximumLikelihood", "Schedule", "fit", "train_classifier"]
+__all__ = ["CHECKPOINT", "MaximumLikelihood", "Schedule", "fit", "train_classifier"]

@@ -18,7 +18,7 @@ class _Classification(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         images, labels = batch
         loss = cross_entropy(self.classifier(images + 0.1 * torch.randn_like(images)), labels)
-        self.log("loss", loss, prog_bar=True)
+        self.log("loss", loss)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -25,12 +25,16 @@ class MaximumLikelihood(LightningModule):
         super().__init__()
         self.g, self.steps, self.learning_rate = g, steps, learning_rate
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The mean negative log-likelihood of a batch."""
-        z, log_det = forward_and_log_det(self.g, batch[0])
+    def loss(self, images: Tensor) -> Tensor:
+        """The mean negative log-likelihood of images, in nats a dimension."""
+        z, log_det = forward_and_log_det(self.g, images)
         energy = 0.5 * z.flatten(1).square().sum(1) - log_det
-        loss = energy.mean() / z[0].numel() + 0.5 * math.log(2 * math.pi)
-        self.log("loss", loss, prog_bar=True)
+        return energy.mean() / z[0].numel() + 0.5 * math.log(2 * math.pi)
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The loss of a batch of images; their labels are not used."""
+        loss = self.loss(batch[0])
+        self.log("loss", loss)
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

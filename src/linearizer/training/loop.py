@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, Timer
 
 from linearizer.data.images import Images
-from linearizer.training.batches import random_batches
+from linearizer.training.batches import RandomBatches
 from linearizer.training.progress import WholeRunProgress
 
 CHECKPOINT = "last.ckpt"
@@ -24,7 +24,7 @@ class Schedule:
         batch_size: Images a step.
         noise: Width of the dequantisation noise in grey levels.
         seed: Seed of the batches.
-        epoch: Steps between two checkpoints.
+        checkpoint_every: Steps between two checkpoints.
         max_minutes: Stop after this time even if steps are left.
         average: Decay of the exponential moving average of the weights; none if not given.
     """
@@ -33,7 +33,7 @@ class Schedule:
     batch_size: int = 256
     noise: float = 1.0
     seed: int = 0
-    epoch: int = 250
+    checkpoint_every: int = 250
     max_minutes: float | None = None
     average: float | None = None
 
@@ -55,14 +55,20 @@ def fit(
         The steps that were taken in all.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    epoch = min(schedule.epoch, schedule.steps)
     callbacks: list[Callback] = [WholeRunProgress(schedule.steps, title)]
     if schedule.average is not None:
         callbacks.append(EMAWeightAveraging(decay=schedule.average, use_buffers=False))
     if schedule.max_minutes is not None:
         callbacks.append(Timer({"seconds": round(60 * schedule.max_minutes)}))
     if checkpoints is not None:
-        callbacks.append(ModelCheckpoint(checkpoints, save_last=True, save_top_k=0))
+        callbacks.append(
+            ModelCheckpoint(
+                checkpoints,
+                filename="last",
+                every_n_train_steps=schedule.checkpoint_every,
+                enable_version_counter=False,
+            )
+        )
     trainer = Trainer(
         max_steps=schedule.steps,
         callbacks=callbacks,
@@ -72,17 +78,17 @@ def fit(
         logger=False,
         gradient_clip_val=1.0,
     )
-    loader = random_batches(
+    loader = RandomBatches(
         data,
         batch_size=schedule.batch_size,
-        steps=epoch,
+        steps=schedule.steps,
         noise=schedule.noise,
         seed=schedule.seed,
     )
     last = None if checkpoints is None else checkpoints / CHECKPOINT
     resume = last if last is not None and last.is_file() else None
     with warnings.catch_warnings():
-        for message in (".*does not have many workers.*", ".*LeafSpec.*"):
+        for message in (".*many workers.*", ".*LeafSpec.*", ".*exists and is not empty.*"):
             warnings.filterwarnings("ignore", message=message)
         trainer.fit(module, loader, ckpt_path=resume)
     return int(trainer.global_step)

@@ -1,0 +1,342 @@
+"""One of everything: each concrete bijection, operator, flow and conditioner, in variants.
+
+`test_registry.py` fails when the library defines a class that is not built here, so that no
+class can escape the laws.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+import linearizer as lz
+from linearizer.bijections import Bijection
+from linearizer.conditioners import MLP, ConvNet, PatchTransformer
+from linearizer.operators import LinearOperator, TimeDependentOperator
+from linearizer.testing import perturb_
+
+Shape = tuple[int, ...]
+DTYPES = (torch.float64, torch.float32)
+
+# Bijections --------------------------------------------------------------------------------
+
+_MLP = MLP(width=8, depth=1)
+_TOKENS = PatchTransformer(width=8, depth=1, heads=2)
+
+BIJECTIONS: dict[str, Callable[[], Bijection]] = {
+    "identity": lambda: lz.Identity(6),
+    "identity of images": lambda: lz.Identity((2, 3, 4)),
+    "flatten": lambda: lz.Flatten((2, 3, 2)),
+    "permute": lambda: lz.Permute(6),
+    "permute as told": lambda: lz.Permute(3, [2, 0, 1]),
+    "permute columns": lambda: lz.Permute((3, 4), axis=1),
+    "squeeze": lambda: lz.Squeeze((2, 4, 2)),
+    "squeeze by three": lambda: lz.Squeeze((1, 3, 6), 3),
+    "patches": lambda: lz.Patches((2, 4, 6), 2),
+    "centring": lambda: lz.Centring(torch.randn(5)),
+    "centring images": lambda: lz.Centring(torch.randn(2, 3, 3)),
+    "actnorm": lambda: lz.ActNorm(5),
+    "actnorm of images": lambda: lz.ActNorm((3, 2, 2)),
+    "orthogonal": lambda: lz.Orthogonal(5),
+    "lu": lambda: lz.LULinear(5),
+    "lu as told": lambda: lz.LULinear(3, bound=0.5, permutation=torch.tensor([1, 2, 0])),
+    "conv1x1": lambda: lz.Conv1x1((3, 2, 2)),
+    "conv1x1 orthogonal": lambda: lz.Conv1x1((3, 2, 2), lz.Orthogonal(3)),
+    "additive": lambda: lz.AdditiveCoupling(6, _MLP),
+    "additive flipped": lambda: lz.AdditiveCoupling(5, _MLP, flip=True),
+    "affine": lambda: lz.AffineCoupling(5, _MLP),
+    "affine flipped": lambda: lz.AffineCoupling(5, _MLP, flip=True, bound=0.5),
+    "affine on channels": lambda: lz.AffineCoupling((3, 4, 2), ConvNet(width=4)),
+    "affine on columns": lambda: lz.AffineCoupling((2, 2, 3), _MLP, axis=2, flip=True),
+    "affine on token channels": lambda: lz.AffineCoupling((4, 6), _TOKENS, axis=1),
+    "affine on tokens": lambda: lz.AffineCoupling((4, 3), _TOKENS, axis=0, flip=True),
+    "chain": lambda: lz.Chain(
+        lz.Squeeze((1, 4, 4)),
+        lz.ActNorm((4, 2, 2)),
+        lz.Conv1x1((4, 2, 2)),
+        lz.AffineCoupling((4, 2, 2), ConvNet(width=4)),
+        lz.Flatten((4, 2, 2)),
+        lz.LULinear(16).inv,
+    ),
+    "inverse": lambda: lz.vector_bijection(5, depth=2, width=8).inv,
+    "inverse of flatten": lambda: lz.Flatten((2, 3, 2)).inv,
+    "vector bijection": lambda: lz.vector_bijection(6, depth=3, width=8),
+    "dense image bijection": lambda: lz.image_bijection(
+        (1, 4, 4), layout="dense", depth=2, width=8
+    ),
+    "patch image bijection": lambda: lz.image_bijection(
+        (2, 4, 4), layout="patch", depth=4, width=8, patch=2
+    ),
+}
+
+
+def bijection(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> Bijection:
+    """A bijection of the registry, away from the identity."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        g = BIJECTIONS[name]()
+    return perturb_(g.to(dtype), seed=seed)
+
+
+# Operators ---------------------------------------------------------------------------------
+
+
+def size(shape: Shape) -> int:
+    return torch.Size(shape).numel()
+
+
+def near_identity(in_shape: Shape, out_shape: Shape) -> Tensor:
+    """A well-conditioned matrix without symmetry."""
+    m, n = size(out_shape), size(in_shape)
+    return torch.eye(m, n) + 0.3 * torch.randn(m, n) / n**0.5
+
+
+def orthonormal(shape: Shape, k: int) -> Tensor:
+    """k orthonormal columns (*shape, k)."""
+    return torch.linalg.qr(torch.randn(size(shape), k))[0].unflatten(0, shape)
+
+
+def _dense(i: Shape, o: Shape) -> LinearOperator:
+    return lz.Dense(near_identity(i, o), i, o)
+
+
+def _trained(i: Shape, o: Shape) -> LinearOperator:
+    return lz.Dense(nn.Parameter(near_identity(i, o)), i, o)
+
+
+def _deficient(i: Shape, o: Shape) -> LinearOperator:
+    k = min(size(i), size(o)) - 1
+    U, V = (orthonormal(shape, k).flatten(0, -2) for shape in (o, i))
+    return lz.Dense(U * torch.linspace(1.0, 2.0, k) @ V.mT, i, o)
+
+
+def _rotation(i: Shape, o: Shape) -> LinearOperator:
+    X = torch.randn(size(i), size(i)) / size(i) ** 0.5
+    return lz.Dense(torch.linalg.matrix_exp(0.8 * (X - X.mT)), i, o)
+
+
+def _shear(i: Shape, o: Shape) -> LinearOperator:
+    n = size(i)
+    return lz.Dense(torch.eye(n) + torch.diag(torch.ones(n - 1), 1), i, o)
+
+
+def _diagonal(i: Shape, o: Shape) -> LinearOperator:
+    return lz.Diagonal(torch.linspace(0.5, 2.0, size(i)).reshape(i))
+
+
+def _mask(i: Shape, o: Shape) -> LinearOperator:
+    return lz.Diagonal((torch.arange(size(i)) % 3 - 1.0).reshape(i))
+
+
+def _scaled_identity(i: Shape, o: Shape) -> LinearOperator:
+    return lz.ScaledIdentity(i, torch.tensor(1.5))
+
+
+def _low_rank(i: Shape, o: Shape) -> LinearOperator:
+    return lz.LowRank(orthonormal(o, 2), nn.Parameter(torch.randn(*i, 2)))
+
+
+def _low_rank_full(i: Shape, o: Shape) -> LinearOperator:
+    k = max(size(i), size(o)) + 1
+    return lz.LowRank(torch.randn(*o, k), torch.randn(*i, k))
+
+
+def _update(i: Shape, o: Shape) -> LinearOperator:
+    return lz.IdentityPlusLowRank(0.7, *0.3 * torch.randn(2, *i, 2))
+
+
+def _update_singular(i: Shape, o: Shape) -> LinearOperator:
+    Q = orthonormal(i, 2)
+    return lz.IdentityPlusLowRank(1.0, Q, -Q)
+
+
+def _update_full(i: Shape, o: Shape) -> LinearOperator:
+    """A negative multiple of the identity, and positive all the same: 2 I = -I + 3 I Iᵀ."""
+    identity = torch.eye(size(i)).unflatten(0, i)
+    return lz.IdentityPlusLowRank(-1.0, 3 * identity + 0.1 * torch.randn(*i, size(i)), identity)
+
+
+def _projection(i: Shape, o: Shape) -> LinearOperator:
+    return lz.Projection(orthonormal(i, 2))
+
+
+def _projection_full(i: Shape, o: Shape) -> LinearOperator:
+    return lz.Projection(orthonormal(i, size(i)))
+
+
+def _convolution(i: Shape, o: Shape) -> LinearOperator:
+    kernel = 0.1 * torch.randn(o[0], i[0], min(3, i[1]), min(2, i[2]))
+    kernel[:, :, kernel.shape[2] // 2, kernel.shape[3] // 2] += torch.eye(o[0], i[0])
+    return lz.CircularConvolution(nn.Parameter(kernel), i[1:])
+
+
+def _laplacian(i: Shape, o: Shape) -> LinearOperator:
+    kernel = torch.tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
+    return lz.CircularConvolution(torch.eye(i[0])[..., None, None] * kernel, i[1:])
+
+
+def _sum(i: Shape, o: Shape) -> LinearOperator:
+    return _dense(i, o) + _low_rank(i, o)
+
+
+def _scaled(i: Shape, o: Shape) -> LinearOperator:
+    return -0.5 * _dense(i, o)
+
+
+def _scaled_trained(i: Shape, o: Shape) -> LinearOperator:
+    return _dense(i, o) * nn.Parameter(torch.tensor(2.0))
+
+
+def _product(i: Shape, o: Shape) -> LinearOperator:
+    return _dense((4,), o) @ _dense(i, (4,))
+
+
+def _transpose(i: Shape, o: Shape) -> LinearOperator:
+    return _dense(o, i).T
+
+
+def _lazy(i: Shape, o: Shape) -> LinearOperator:
+    return ((_dense(o, i) - 0.3 * _low_rank(o, i)).T @ _diagonal(i, i)) / 2.0
+
+
+def _structured(i: Shape, o: Shape) -> LinearOperator:
+    return (_update(i, i) @ _update(i, i) - _projection(i, i)).T + _scaled_identity(i, i)
+
+
+def _any(i: Shape, o: Shape) -> bool:
+    return True
+
+
+def _square(i: Shape, o: Shape) -> bool:
+    return i == o
+
+
+def _small_square(i: Shape, o: Shape) -> bool:
+    return i == o and size(i) <= 6
+
+
+def _images(i: Shape, o: Shape) -> bool:
+    return len(i) == len(o) == 3 and i[1:] == o[1:]
+
+
+def _large_square_images(i: Shape, o: Shape) -> bool:
+    return len(i) == 3 and i == o and min(i[1:]) >= 3
+
+
+class Family(NamedTuple):
+    """How to build an operator between two event shapes, where it can be."""
+
+    build: Callable[[Shape, Shape], LinearOperator]
+    fits: Callable[[Shape, Shape], bool]
+    shapes: tuple[tuple[Shape, Shape], ...]
+
+
+_VECTORS: tuple[tuple[Shape, Shape], ...] = (((5,), (5,)),)
+_MAPS: tuple[tuple[Shape, Shape], ...] = (*_VECTORS, ((5,), (3,)), ((4,), (6,)), ((6,), (2, 3)))
+_EVENTS: tuple[tuple[Shape, Shape], ...] = (*_VECTORS, ((2, 3), (2, 3)))
+
+FAMILIES: dict[str, Family] = {
+    "dense": Family(_dense, _any, _MAPS),
+    "trained": Family(_trained, _any, _VECTORS),
+    "deficient": Family(_deficient, _any, _MAPS),
+    "rotation": Family(_rotation, _square, _VECTORS),
+    "shear": Family(_shear, _small_square, _VECTORS),
+    "diagonal": Family(_diagonal, _square, _EVENTS),
+    "mask": Family(_mask, _square, _EVENTS),
+    "scaled identity": Family(_scaled_identity, _square, _EVENTS),
+    "low rank": Family(_low_rank, _any, _MAPS),
+    "low rank, full": Family(_low_rank_full, _any, _MAPS),
+    "update": Family(_update, _square, _EVENTS),
+    "update, singular": Family(_update_singular, _square, _EVENTS),
+    "update, full": Family(_update_full, _square, _EVENTS),
+    "projection": Family(_projection, _square, _EVENTS),
+    "projection, full": Family(_projection_full, _square, _EVENTS),
+    "convolution": Family(
+        _convolution,
+        _images,
+        (
+            ((2, 4, 4), (2, 4, 4)),
+            ((2, 5, 3), (2, 5, 3)),
+            ((1, 4, 5), (3, 4, 5)),
+            ((3, 2, 1), (2, 2, 1)),
+        ),
+    ),
+    "laplacian": Family(
+        _laplacian, _large_square_images, (((2, 4, 4), (2, 4, 4)), ((1, 3, 5), (1, 3, 5)))
+    ),
+    "sum": Family(_sum, _any, _MAPS),
+    "scaled": Family(_scaled, _any, _MAPS),
+    "scaled, trained": Family(_scaled_trained, _any, _VECTORS),
+    "product": Family(_product, _any, _MAPS),
+    "transpose": Family(_transpose, _any, _MAPS),
+    "lazy": Family(_lazy, _any, _MAPS),
+    "structured": Family(_structured, _square, _EVENTS),
+}
+
+OPERATORS: dict[str, tuple[str, Shape, Shape]] = {
+    f"{name} {i} -> {o}": (name, i, o)
+    for name, family in FAMILIES.items()
+    for i, o in family.shapes
+}
+
+
+def operator(
+    name: str,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+    shapes: tuple[Shape, Shape] | None = None,
+) -> LinearOperator:
+    """An operator of `OPERATORS` by its name, or of a family between two event shapes."""
+    family, i, o = OPERATORS[name] if shapes is None else (name, *shapes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)  # so that orthonormal factors are so in this dtype
+        try:
+            return FAMILIES[family].build(i, o)
+        finally:
+            torch.set_default_dtype(default)
+
+
+def fitting(in_shape: Shape, out_shape: Shape) -> list[str]:
+    """The families that have an operator between two event shapes."""
+    return [name for name, family in FAMILIES.items() if family.fits(in_shape, out_shape)]
+
+
+# Flows and conditioners --------------------------------------------------------------------
+
+
+def _covariance_flow() -> TimeDependentOperator:
+    X, Y = torch.randn(2, 5, 8)
+    return lz.CovarianceFlow.between(X @ X.mT, Y @ Y.mT)
+
+
+FLOWS: dict[str, Callable[[], TimeDependentOperator]] = {"covariance flow": _covariance_flow}
+
+CONDITIONERS: dict[str, tuple[Callable[[Shape, Shape], nn.Module], Shape, Shape]] = {
+    "mlp": (MLP(width=8), (3,), (2, 4)),
+    "mlp of images": (MLP(width=8, depth=1), (2, 3, 3), (2, 1, 3, 3)),
+    "convnet": (ConvNet(width=4), (2, 4, 4), (2, 3, 4, 4)),
+    "deep convnet": (ConvNet(width=4, depth=3), (1, 3, 4), (3, 3, 4)),
+    "patch transformer": (_TOKENS, (4, 3), (2, 4, 2)),
+}
+
+
+# Completeness ------------------------------------------------------------------------------
+
+
+def subclasses(base: type) -> Iterator[type]:
+    for cls in base.__subclasses__():
+        yield cls
+        yield from subclasses(cls)
+
+
+def missing(base: type, covered: Iterable[type], package: str = "linearizer") -> set[type]:
+    """Concrete subclasses of `base` that a package defines and `covered` lacks."""
+    return {
+        cls
+        for cls in subclasses(base)
+        if cls.__module__.split(".")[0] == package and not inspect.isabstract(cls)
+    } - set(covered)

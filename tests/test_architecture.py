@@ -1,0 +1,122 @@
+"""Who may import whom, read from the sources; and what the import costs."""
+
+import ast
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "src" / "linearizer"
+
+LEVELS: tuple[tuple[str, ...], ...] = (
+    ("errors", "_version"),
+    ("_checks", "saving"),
+    ("bijections", "operators", "conditioners"),
+    ("spaces", "ready_made"),
+    ("linearizer", "spectral"),
+    ("fitting", "testing"),
+    ("applications", "data", "metrics"),
+    ("training",),
+    ("cli",),
+)
+LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
+CORE = {part for parts in LEVELS[:6] for part in parts} | {"__init__"}
+APART = {"bijections", "operators", "conditioners"}
+CORE_MAY_IMPORT = {"torch", "numpy", "safetensors", "linearizer", *sys.stdlib_module_names}
+
+
+def part_of(path: Path) -> str:
+    """The part of the library that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(source: str) -> Iterator[str]:
+    """Every module that a source names in an import, wherever in the file."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module
+            if node.module == "linearizer":
+                yield from (f"linearizer.{alias.name}" for alias in node.names)
+
+
+def parts_imported(source: str) -> set[str]:
+    names = (name.split(".") for name in imports(source))
+    return {name[1] for name in names if name[0] == "linearizer" and name[1:] and name[1] in LEVEL}
+
+
+def violations(part: str, source: str) -> set[str]:
+    """The parts that a file of `part` imports although it must not."""
+    wrong = {other for other in parts_imported(source) if LEVEL[other] > LEVEL[part]}
+    if part in APART:
+        wrong |= parts_imported(source) & (APART - {part})
+    return wrong
+
+
+SOURCES = sorted(p for p in ROOT.rglob("*.py") if part_of(p) != "__init__")
+
+
+def test_every_part_has_a_level() -> None:
+    assert {part_of(path) for path in SOURCES} <= LEVEL.keys()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_imports_upward(path: Path) -> None:
+    assert not violations(part_of(path), path.read_text(encoding="utf-8"))
+
+
+def test_an_upward_import_is_seen() -> None:
+    assert violations("operators", "from linearizer.spaces import InducedSpace") == {"spaces"}
+    assert violations("operators", "from linearizer import spaces") == {"spaces"}
+    assert violations("operators", "import linearizer.bijections.base") == {"bijections"}
+    assert violations("spaces", "def f():\n  from linearizer.cli import main") == {"cli"}
+    assert not violations("spaces", "from linearizer.bijections import Bijection")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_application_imports_another(path: Path) -> None:
+    if part_of(path) == "applications" and path.name != "__init__.py":
+        others = {p.stem for p in path.parent.glob("*.py")} - {"__init__", path.stem}
+        named = set(imports(path.read_text(encoding="utf-8")))
+        assert not named & {f"linearizer.applications.{other}" for other in others}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_tests_import_the_law_checkers(path: Path) -> None:
+    assert "testing" not in parts_imported(path.read_text(encoding="utf-8"))
+
+
+def test_core_needs_torch_alone() -> None:
+    for path in ROOT.rglob("*.py"):
+        if part_of(path) in CORE:
+            packages = {n.split(".")[0] for n in imports(path.read_text(encoding="utf-8"))}
+            assert packages <= CORE_MAY_IMPORT, path
+
+
+def test_import_is_light() -> None:
+    """`import linearizer` takes at most 0.3 s beyond torch, and loads no optional package."""
+    code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+    times: dict[str, list[float]] = {"torch": [], "linearizer": []}
+    for _ in range(5):
+        for module, taken in times.items():
+            done = subprocess.run(
+                [sys.executable, "-c", code.format(module)],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            taken.append(float(done.stdout))
+    extra = statistics.median(times["linearizer"]) - statistics.median(times["torch"])
+    assert extra <= 0.3, f"{extra:.2f} s beyond torch"
+
+
+def test_import_loads_no_optional_package() -> None:
+    code = "import sys, linearizer; print(*sorted({n.split('.')[0] for n in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    optional = {"lightning", "torchmetrics", "sklearn", "matplotlib", "typer", "rich", "PIL"}
+    assert not optional & set(done.stdout.split())

@@ -1,0 +1,27 @@
+"""Every bijection is one, in float64 to 1e-10 and in float32 to 1e-4."""
+
+import pytest
+import torch
+
+from linearizer.testing import check_bijection
+from registry import BIJECTIONS, DTYPES, bijection
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", BIJECTIONS)
+def test_laws(name: str, dtype: torch.dtype) -> None:
+    check_bijection(bijection(name, dtype))
+
+
+@pytest.mark.parametrize("name", BIJECTIONS)
+def test_inverse_is_a_bijection_too(name: str) -> None:
+    check_bijection(bijection(name).inv)
+
+
+@pytest.mark.parametrize("name", BIJECTIONS)
+def test_perturbing_leaves_the_start(name: str) -> None:
+    torch.manual_seed(0)
+    g = BIJECTIONS[name]()
+    moved = bijection(name, torch.float32)
+    x = torch.randn(4, *g.in_shape)
+    assert any(True for _ in g.parameters()) != torch.equal(g(x), moved(x))

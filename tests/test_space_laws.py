@@ -1,0 +1,31 @@
+"""The space that any bijection induces obeys all axioms, for any points and numbers."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import linearizer as lz
+from linearizer.testing import check_vector_space
+from registry import BIJECTIONS, DTYPES, bijection
+
+SEEDS = st.integers(0, 2**16)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", BIJECTIONS)
+@given(seed=SEEDS)
+def test_axioms(name: str, dtype: torch.dtype, seed: int) -> None:
+    check_vector_space(lz.InducedSpace(bijection(name, dtype, seed)), seed=seed)
+
+
+@given(
+    name=st.sampled_from(sorted(BIJECTIONS)),
+    seed=SEEDS,
+    size=st.floats(1e-2, 1e1),
+    count=st.integers(3, 9),
+)
+def test_axioms_at_points_of_any_size(name: str, seed: int, size: float, count: int) -> None:
+    g = bijection(name, seed=seed)
+    x = size * torch.randn(count, *g.in_shape, dtype=torch.float64)
+    check_vector_space(lz.InducedSpace(g), x=x)
