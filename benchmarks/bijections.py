@@ -44,9 +44,9 @@ def images_per_second(g: lz.Bijection, seconds: float) -> tuple[float, float]:
 
     return tuple(
         BATCH
-        / Timer(
-            "call()", globals={"call": call}, num_threads=torch.get_num_threads()
-        ).blocked_autorange(min_run_time=seconds).median
+        / Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+        .blocked_autorange(min_run_time=seconds)
+        .median
         for call in (step, sample)
     )
 
@@ -61,8 +61,8 @@ def main() -> None:
         "",
         f"Made by `make bench`: PyTorch {torch.__version__}, {torch.get_num_threads()} threads, "
         f"{platform.machine()}, batches of {BATCH}, depth 12. Training is forward, log-determinant, "
-        "backward and Adam; sampling is the inverse. Ratios are to the convolutional couplings "
-        "of the same row group, measured in the same run.",
+        "backward and Adam; sampling is the inverse. Ratios are to the convolutional "
+        "couplings on the same images, measured in the same run.",
         "",
         "| images | layout | parameters | training images/s | ratio | sampling images/s | ratio |",
         "|---|---|---|---|---|---|---|",

@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from linearizer.cli.demo import report_rows
+from linearizer.cli.demo_metrics import report_rows
 
 PICTURES = {
     "samples.png": "Samples of one linear step, above held-out real digits.",
@@ -46,7 +46,9 @@ def main() -> None:
         "| what | measured | bar | |",
         "|---|---|---|---|",
     ]
-    lines += [f"| {r.name} | {r.value} | {r.bar} | {marks[r.holds]} |" for r in report_rows(metrics)]
+    lines += [
+        f"| {r.name} | {r.value} | {r.bar} | {marks[r.holds]} |" for r in report_rows(metrics)
+    ]
     (arguments.out / "images").mkdir(exist_ok=True)
     for name, text in PICTURES.items():
         shutil.copy(arguments.run / name, arguments.out / "images" / name)

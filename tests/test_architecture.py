@@ -21,10 +21,12 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("applications", "data", "metrics"),
     ("training",),
     ("cli",),
+    ("__main__",),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 CORE = {part for parts in LEVELS[:6] for part in parts} | {"__init__"}
 APART = {"bijections", "operators", "conditioners"}
+OPTIONAL = {"lightning", "torchmetrics", "sklearn", "matplotlib", "typer", "rich", "PIL"}
 CORE_MAY_IMPORT = {"torch", "numpy", "safetensors", "linearizer", *sys.stdlib_module_names}
 
 
@@ -100,23 +102,16 @@ def test_core_needs_torch_alone() -> None:
 
 def test_import_is_light() -> None:
     """`import linearizer` takes at most 0.3 s beyond torch, and loads no optional package."""
-    code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
-    times: dict[str, list[float]] = {"torch": [], "linearizer": []}
-    for _ in range(5):
-        for module, taken in times.items():
-            done = subprocess.run(
-                [sys.executable, "-c", code.format(module)],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            taken.append(float(done.stdout))
-    extra = statistics.median(times["linearizer"]) - statistics.median(times["torch"])
+    code = (
+        "import torch, sys, time; start = time.perf_counter(); import linearizer; "
+        "print(time.perf_counter() - start, *{name.split('.')[0] for name in sys.modules})"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(5)
+    ]
+    extra = statistics.median(float(seconds) for seconds, *_ in runs)
     assert extra <= 0.3, f"{extra:.2f} s beyond torch"
-
-
-def test_import_loads_no_optional_package() -> None:
-    code = "import sys, linearizer; print(*sorted({n.split('.')[0] for n in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    optional = {"lightning", "torchmetrics", "sklearn", "matplotlib", "typer", "rich", "PIL"}
-    assert not optional & set(done.stdout.split())
+    assert not OPTIONAL & set(runs[0])

@@ -59,7 +59,7 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
         errors.ShapeError,
         lambda: lz.Chain(lz.Identity(3), lz.Identity(4)),
     ),
-    "empty chain": (errors.ShapeError, lambda: lz.Chain()),
+    "empty chain": (errors.ShapeError, lz.Chain),
     "empty event": (errors.ShapeError, lambda: lz.Identity(())),
     "coupling of one entry": (errors.ShapeError, lambda: lz.AffineCoupling(1, MLP())),
     "coupling on no axis": (errors.RangeError, lambda: lz.AffineCoupling(4, MLP(), axis=1)),

@@ -37,18 +37,16 @@ class Images:
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         return self.take(order[:-held_out]), self.take(order[-held_out:])
 
-    def dequantized(self, width: float, generator: torch.Generator | None = None) -> Tensor:
+    def dequantized(self, width: float, seed: int) -> Tensor:
         """The images plus uniform noise of `width` grey levels, centred at zero.
 
         Stored images lie on a grid, on which a density can grow without bound; noise of at
         least one grey level fills the gaps (Uria, Murray, Larochelle, arXiv:1306.0186).
         """
-        return dequantize(self.images, width, self.levels, generator)
+        return dequantize(self.images, width, self.levels, torch.Generator().manual_seed(seed))
 
 
-def dequantize(
-    images: Tensor, width: float, levels: int, generator: torch.Generator | None = None
-) -> Tensor:
+def dequantize(images: Tensor, width: float, levels: int, generator: torch.Generator) -> Tensor:
     """Images in [-1, 1] of some grey levels, plus uniform noise of `width` of them."""
     noise = torch.rand(images.shape, generator=generator).to(images) - 0.5
     return images + noise * (2 * width / (levels - 1))

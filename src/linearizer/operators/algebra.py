@@ -4,6 +4,7 @@ One tolerance everywhere: a singular value counts as zero unless it is strictly 
 `eps · max(m, n) · σ_max`.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -111,9 +112,10 @@ def matrix_power(A: LinearOperator, n: int) -> LinearOperator:
         SingularOperatorError: If n is negative and A has no inverse.
     """
     if n == 0:
-        _square(A, "a power")
+        _check_square(A, "a power")
         return ScaledIdentity(A.in_shape, torch.ones((), dtype=A.dtype, device=A.device))
     if n < 0:
+        _check_square(A, "a power")
         if rank(A) < A.n_in:
             raise SingularOperatorError(
                 f"expected an invertible operator for the power {n}, got one of rank {rank(A)} "
@@ -127,6 +129,7 @@ def power(A: LinearOperator, exponent: float) -> LinearOperator:
     """The principal power Aˢ for a real s, of the structure of A; `power(A, 0.5)` squared is A.
 
     Raises:
+        RangeError: If s is not finite.
         NoRealRootError: If A has a negative eigenvalue, or none at zero that allows a root.
         SingularOperatorError: If s is negative and A has no inverse.
 
@@ -135,6 +138,8 @@ def power(A: LinearOperator, exponent: float) -> LinearOperator:
         >>> lz.power(lz.Diagonal(torch.tensor([4., 9.])), 0.5).diagonal
         tensor([2., 3.])
     """
+    if not math.isfinite(exponent):
+        raise RangeError(f"expected a finite exponent, got {exponent}")
     if float(exponent).is_integer():
         return matrix_power(A, int(exponent))
     if exponent < 0:
@@ -165,9 +170,13 @@ def _blocks(A: LinearOperator) -> Blocks:
     return blocks(fuse(A))
 
 
-def _square(A: LinearOperator, what: str) -> Blocks:
+def _check_square(A: LinearOperator, what: str) -> None:
     if A.in_shape != A.out_shape:
         raise ShapeError(f"expected a square operator for {what}, got {describe(A)}")
+
+
+def _square(A: LinearOperator, what: str) -> Blocks:
+    _check_square(A, what)
     parts = _blocks(A)
     if not parts.similar:
         raise RangeError(f"expected a similarity for {what} of {describe(A)}, got two bases")

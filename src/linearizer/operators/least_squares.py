@@ -1,5 +1,7 @@
 """Least squares from streamed moments: the closed form that replaces training A."""
 
+import sys
+
 import torch
 from torch import Tensor
 
@@ -62,7 +64,7 @@ class LeastSquares:
         """
         if not self.count:
             raise RangeError("expected at least one pair to fit, got none; call update first")
-        check_between(ridge, 0.0, float("inf"), "the ridge")
+        check_between(ridge, 0.0, sys.float_info.max, "the ridge")
         n, m = len(self._xx), len(self._yx)
         moments = self._xx + ridge * torch.eye(n, dtype=self._xx.dtype, device=self._xx.device)
         A = self._yx @ torch.linalg.pinv(moments, hermitian=True)

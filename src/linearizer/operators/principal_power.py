@@ -19,6 +19,7 @@ def principal_power(M: Tensor, exponent: float, zero: float) -> Tensor:
 
     Raises:
         NoRealRootError: If an eigenvalue is negative, or zero and defective.
+        NotConvergedError: If rounding left nothing of the logarithm.
     """
     if torch.equal(M, M.mH):
         values, vectors = torch.linalg.eigh(M)
@@ -37,18 +38,21 @@ def principal_power(M: Tensor, exponent: float, zero: float) -> Tensor:
 
 
 def _power_by_logarithm(M: Tensor, exponent: float, zero: float) -> Tensor:
-    """`M^s = N^(s-1) M` for `N = M P + I - P`, with P the orthogonal projector on the range.
+    """`M^s = N^(s-1) M` for `N = M P + c (I - P)`, with P the orthogonal projector on the range.
 
-    N is M on the range of M and the identity beside it: it has a logarithm also where M is
-    singular, unless the eigenvalue zero is defective.
+    N is M on the range of M and c = σ_max beside it: it has a logarithm also where M is
+    singular, unless the eigenvalue zero is defective. N^(s-1) multiplies rounding by up to
+    1 / σ_min(N), so what would lose half of the digits counts as defective.
     """
     U, S, _ = torch.linalg.svd(M)
     identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
     if bool((zero < S).all()):
         return torch.linalg.matrix_exp(exponent * matrix_log(M, zero))
     P = (U * (zero < S).unsqueeze(-2)) @ U.mH
-    N = M @ P + identity - P
-    return torch.linalg.matrix_exp((exponent - 1) * matrix_log(N, zero)) @ M
+    largest = float(S.detach().max())
+    N = M @ P + largest * (identity - P)
+    logarithm = matrix_log(N, torch.finfo(M.dtype).eps ** 0.5 * largest)
+    return torch.linalg.matrix_exp((exponent - 1) * logarithm) @ M
 
 
 def matrix_log(M: Tensor, zero: float) -> Tensor:
@@ -57,8 +61,13 @@ def matrix_log(M: Tensor, zero: float) -> Tensor:
     Square roots bring M near I, a Padé approximant in partial fractions takes the logarithm
     there, and doubling undoes the roots (Higham, Functions of Matrices, 2008, chapter 11).
 
+    Args:
+        M: The matrices.
+        zero: Singular values and negative eigenvalues of at most this size count as zero.
+
     Raises:
-        NoRealRootError: If an eigenvalue is negative or zero.
+        NoRealRootError: If an eigenvalue is negative, or M is singular.
+        NotConvergedError: If the exponential of the result is not M.
     """
     if bool((torch.linalg.svdvals(M) <= zero).any()):
         raise NoRealRootError(
@@ -67,15 +76,20 @@ def matrix_log(M: Tensor, zero: float) -> Tensor:
         )
     _check_off_negative_axis(torch.linalg.eigvals(M), zero)
     identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
-    roots = 0
-    while float((M - identity).abs().sum(-2).max()) > 0.25:
-        M, roots = _square_root(M), roots + 1
+    near, roots = M, 0
+    while float((near - identity).detach().abs().sum(-2).max()) > 0.25:
+        near, roots = _square_root(near), roots + 1
     nodes, weights = _gauss_legendre(8, identity)
-    X = M - identity
+    X = near - identity
     total = torch.zeros_like(X)
     for node, weight in zip(nodes, weights, strict=True):
         total = total + weight * torch.linalg.solve(identity + node * X, X)
-    return 2**roots * total
+    logarithm = 2**roots * total
+    error = (torch.linalg.matrix_exp(logarithm) - M).detach().abs().max()
+    residual = float(error / M.detach().abs().max())
+    if not residual <= torch.finfo(M.dtype).eps ** 0.5:
+        raise NotConvergedError("the logarithm of a matrix", residual, roots)
+    return logarithm
 
 
 def _square_root(M: Tensor, steps: int = 60) -> Tensor:
@@ -87,7 +101,7 @@ def _square_root(M: Tensor, steps: int = 60) -> Tensor:
         inverse = torch.linalg.inv(product)
         root = 0.5 * root @ (identity + inverse)
         product = 0.5 * identity + 0.25 * (product + inverse)
-        residual = float((product - identity).abs().max())
+        residual = float((product - identity).detach().abs().max())
         if residual <= accuracy:
             return root
     raise NotConvergedError("the square root of a matrix", residual, steps)

@@ -13,17 +13,25 @@ from linearizer.bijections import Bijection, forward_and_log_det
 class MaximumLikelihood(LightningModule):
     """Trains g so that g(x) is N(0, I): `-log p(x) = ½|g(x)|² - log|det J_g(x)| + const`.
 
-    The loss is in nats a dimension. Adam with a short warm-up and cosine decay.
+    The loss is in nats a dimension. AdamW with a short warm-up and cosine decay.
 
     Args:
         g: The bijection; trained in place.
         steps: Steps of the whole run, for the decay.
         learning_rate: Its peak.
+        weight_decay: Decoupled, against learning small data sets by heart.
     """
 
-    def __init__(self, g: Bijection, steps: int, learning_rate: float = 1e-3) -> None:
+    def __init__(
+        self,
+        g: Bijection,
+        steps: int,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.1,
+    ) -> None:
         super().__init__()
-        self.g, self.steps, self.learning_rate = g, steps, learning_rate
+        self.g, self.steps = g, steps
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
 
     def loss(self, images: Tensor) -> Tensor:
         """The mean negative log-likelihood of images, in nats a dimension."""
@@ -38,8 +46,10 @@ class MaximumLikelihood(LightningModule):
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam, and one factor a step for its rate."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        """AdamW, and one factor a step for its rate."""
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
         warm_up = max(1, min(100, self.steps // 10))
 
         def factor(step: int) -> float:

@@ -4,6 +4,7 @@ import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, Timer
@@ -38,6 +39,13 @@ class Schedule:
     average: float | None = None
 
 
+class Trained(NamedTuple):
+    """What a run took, interruptions not counted."""
+
+    steps: int
+    seconds: float
+
+
 def fit(
     module: LightningModule,
     data: Images,
@@ -45,21 +53,21 @@ def fit(
     *,
     title: str = "Training",
     checkpoints: Path | None = None,
-) -> int:
+) -> Trained:
     """Train `module` in place, on whatever device there is.
 
     An interrupted run whose `checkpoints` folder is still there goes on from its last
     checkpoint, to the same result as an uninterrupted one.
 
     Returns:
-        The steps that were taken in all.
+        The steps and seconds that it took in all, those before an interruption included.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    callbacks: list[Callback] = [WholeRunProgress(schedule.steps, title)]
+    limit = None if schedule.max_minutes is None else {"seconds": round(60 * schedule.max_minutes)}
+    timer = Timer(limit)
+    callbacks: list[Callback] = [WholeRunProgress(schedule.steps, title), timer]
     if schedule.average is not None:
         callbacks.append(EMAWeightAveraging(decay=schedule.average, use_buffers=False))
-    if schedule.max_minutes is not None:
-        callbacks.append(Timer({"seconds": round(60 * schedule.max_minutes)}))
     if checkpoints is not None:
         callbacks.append(
             ModelCheckpoint(
@@ -91,4 +99,4 @@ def fit(
         for message in (".*many workers.*", ".*LeafSpec.*", ".*exists and is not empty.*"):
             warnings.filterwarnings("ignore", message=message)
         trainer.fit(module, loader, ckpt_path=resume)
-    return int(trainer.global_step)
+    return Trained(int(trainer.global_step), timer.time_elapsed())

@@ -1,0 +1,93 @@
+"""The closed-form flow between two covariances, against its definition and an ODE solver."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import linearizer as lz
+
+CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+N = 6
+
+
+@pytest.fixture
+def covariances() -> tuple[Tensor, Tensor]:
+    X, Y = torch.randn(2, N, 3 * N, dtype=torch.float64)
+    return X @ X.mT / (3 * N), Y @ Y.mT / (3 * N)
+
+
+def test_it_carries_one_covariance_to_the_other(covariances: tuple[Tensor, Tensor]) -> None:
+    C0, C1 = covariances
+    B = lz.CovarianceFlow.between(C0, C1).flow().to_dense()
+    torch.testing.assert_close(B @ C0 @ B.mT, C1, **CLOSE)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.2, 0.5, 0.9, 1.0])
+def test_it_is_least_squares(covariances: tuple[Tensor, Tensor], t: float) -> None:
+    C0, C1 = covariances
+    flow = lz.CovarianceFlow.between(C0, C1)
+    expected = t * C1 @ torch.linalg.inv((1 - t) ** 2 * C0 + t**2 * C1)
+    torch.testing.assert_close(flow.at(t).to_dense(), expected, **CLOSE)
+    if t < 1:
+        velocity = (expected - torch.eye(N)) / (1 - t)
+        torch.testing.assert_close(flow.velocity(t).to_dense(), velocity, **CLOSE)
+
+
+def test_it_is_what_fitting_samples_finds(covariances: tuple[Tensor, Tensor]) -> None:
+    """Least squares on samples whose covariances are exactly C0 and C1, and uncorrelated."""
+    C0, C1 = covariances
+    white = torch.linalg.qr(torch.randn(40, 2 * N, dtype=torch.float64))[0]
+    z0 = white[:, :N] @ torch.linalg.cholesky(C0).mT
+    z1 = white[:, N:] @ torch.linalg.cholesky(C1).mT
+    fitted = lz.LeastSquares((N,), (N,)).update(0.7 * z0 + 0.3 * z1, z1).solve()
+    at = lz.CovarianceFlow.between(C0, C1).at(0.3)
+    torch.testing.assert_close(at.to_dense(), fitted.to_dense(), **CLOSE)
+
+
+def test_flows_compose(covariances: tuple[Tensor, Tensor]) -> None:
+    flow = lz.CovarianceFlow.between(*covariances)
+    composed = flow.flow(0.4, 0.9) @ flow.flow(0.1, 0.4)
+    torch.testing.assert_close(composed.to_dense(), flow.flow(0.1, 0.9).to_dense(), **CLOSE)
+    there_and_back = flow.flow(0.9, 0.1) @ flow.flow(0.1, 0.9)
+    torch.testing.assert_close(there_and_back.to_dense(), torch.eye(N).double(), **CLOSE)
+
+
+def test_it_solves_its_own_equation(covariances: tuple[Tensor, Tensor]) -> None:
+    """The classical Runge-Kutta method, halving its steps, converges to it at fourth order."""
+    flow = lz.CovarianceFlow.between(*covariances)
+    exact = flow.flow(0.0, 1.0).to_dense()
+
+    def error(steps: int) -> float:
+        Z, h = torch.eye(N, dtype=torch.float64), 1 / steps
+        for i in range(steps):
+            t = i * h
+            first, middle, last = (
+                flow.velocity(s).to_dense() for s in (t, t + h / 2, min(t + h, 1.0))
+            )
+            k1 = first @ Z
+            k2 = middle @ (Z + h / 2 * k1)
+            k3 = middle @ (Z + h / 2 * k2)
+            k4 = last @ (Z + h * k3)
+            Z = Z + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        return float((Z - exact).norm() / exact.norm())
+
+    coarse, fine = error(80), error(160)
+    assert fine < 1e-6
+    assert 12 < coarse / fine < 20
+
+
+def test_derivative_of_the_flow(covariances: tuple[Tensor, Tensor]) -> None:
+    flow, t, h = lz.CovarianceFlow.between(*covariances), 0.6, 1e-5
+    slope = (flow.flow(0.0, t + h).to_dense() - flow.flow(0.0, t - h).to_dense()) / (2 * h)
+    expected = (flow.velocity(t) @ flow.flow(0.0, t)).to_dense()
+    torch.testing.assert_close(slope, expected, rtol=1e-7, atol=1e-7)
+
+
+def test_a_degenerate_target(covariances: tuple[Tensor, Tensor]) -> None:
+    """A target of rank 2 is reached, and nothing becomes infinite on the way."""
+    C0, _ = covariances
+    X = torch.randn(N, 2, dtype=torch.float64)
+    flow = lz.CovarianceFlow.between(C0, X @ X.mT)
+    B = flow.flow().to_dense()
+    torch.testing.assert_close(B @ C0 @ B.mT, X @ X.mT, **CLOSE)
+    assert bool(torch.isfinite(flow.velocity(1.0).to_dense()).all())
