@@ -80,6 +80,14 @@ def bijection(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> B
     return perturb_(g.to(dtype), seed=seed)
 
 
+def points(
+    g: Bijection, dtype: torch.dtype = torch.float64, seed: int = 0, count: int = 6
+) -> Tensor:
+    """Random points of a bijection, in a dtype that it may not tell by itself."""
+    random = torch.Generator().manual_seed(seed + 1)
+    return torch.randn(count, *g.in_shape, generator=random, dtype=dtype)
+
+
 # Operators ---------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import linearizer as lz
 from linearizer.testing import check_linear
-from registry import BIJECTIONS, bijection, fitting, operator
+from registry import BIJECTIONS, bijection, fitting, operator, points
 
 SEEDS = st.integers(0, 2**16)
 NUMBERS = st.floats(-2.0, 2.0)
@@ -29,11 +29,6 @@ def assert_equal(actual: Tensor, expected: Tensor, *scales: Tensor) -> None:
     assert actual.shape == expected.shape
     size = max(float(t.detach().abs().max()) for t in (actual, expected, *scales))
     assert float((actual - expected).abs().max()) <= TOLERANCE * size
-
-
-def points(g: lz.Bijection, seed: int, count: int = 4) -> Tensor:
-    random = torch.Generator().manual_seed(seed + 1)
-    return torch.randn(count, *g.in_shape, generator=random, dtype=torch.float64)
 
 
 def endomorphism(name: str, seed: int, data: st.DataObject) -> lz.Linearizer:

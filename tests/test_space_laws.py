@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import linearizer as lz
 from linearizer.testing import check_vector_space
-from registry import BIJECTIONS, bijection
+from registry import BIJECTIONS, bijection, points
 
 SEEDS = st.integers(0, 2**16)
 
@@ -15,7 +15,8 @@ SEEDS = st.integers(0, 2**16)
 @pytest.mark.parametrize("name", BIJECTIONS)
 @given(seed=SEEDS)
 def test_axioms(name: str, seed: int) -> None:
-    check_vector_space(lz.InducedSpace(bijection(name, seed=seed)), seed=seed)
+    g = bijection(name, seed=seed)
+    check_vector_space(lz.InducedSpace(g), x=points(g, seed=seed))
 
 
 @pytest.mark.parametrize("name", BIJECTIONS)
@@ -32,5 +33,4 @@ def test_axioms_in_float32(name: str) -> None:
 @settings(max_examples=30)
 def test_axioms_at_points_of_any_size(name: str, seed: int, size: float, count: int) -> None:
     g = bijection(name, seed=seed)
-    x = size * torch.randn(count, *g.in_shape, dtype=torch.float64)
-    check_vector_space(lz.InducedSpace(g), x=x)
+    check_vector_space(lz.InducedSpace(g), x=size * points(g, seed=seed, count=count))
