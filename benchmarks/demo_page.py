@@ -36,7 +36,7 @@ def main() -> None:
         "# What the demo measures",
         "",
         "Made by `make demo`, then `make docs/demo.md`: 1,500 real digits of 8×8 pixels train g "
-        f"for {metrics['training_steps']} steps on {metrics['torch_threads']} threads of a "
+        f"for {metrics['training_steps']} steps on {metrics['torch_threads']} thread of a "
         "processor; the operator is computed in closed form. "
         f"{metrics['held_out_digits']} digits are held out, {metrics['samples']} are generated. "
         "Fréchet distances are in the features of a small classifier trained on the same digits, "
@@ -46,9 +46,9 @@ def main() -> None:
         "| what | measured | bar | |",
         "|---|---|---|---|",
     ]
-    lines += [
-        f"| {r.name} | {r.value} | {r.bar} | {marks[r.holds]} |" for r in report_rows(metrics)
-    ]
+    for row in report_rows(metrics):
+        name = row.name.replace("|", r"\|")
+        lines.append(f"| {name} | {row.value} | {row.bar} | {marks[row.holds]} |")
     (arguments.out / "images").mkdir(exist_ok=True)
     for name, text in PICTURES.items():
         shutil.copy(arguments.run / name, arguments.out / "images" / name)
