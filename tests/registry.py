@@ -81,7 +81,7 @@ def bijection(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> B
 
 
 def points(
-    g: Bijection, dtype: torch.dtype = torch.float64, seed: int = 0, count: int = 6
+    g: Bijection, seed: int = 0, count: int = 6, dtype: torch.dtype = torch.float64
 ) -> Tensor:
     """Random points of a bijection, in a dtype that it may not tell by itself."""
     random = torch.Generator().manual_seed(seed + 1)

@@ -11,7 +11,7 @@ from registry import BIJECTIONS, DTYPES, bijection, points
 @pytest.mark.parametrize("name", BIJECTIONS)
 def test_laws(name: str, dtype: torch.dtype) -> None:
     g = bijection(name, dtype)
-    check_bijection(g, x=points(g, dtype))
+    check_bijection(g, x=points(g, dtype=dtype))
 
 
 @pytest.mark.parametrize("name", BIJECTIONS)

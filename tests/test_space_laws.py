@@ -16,7 +16,7 @@ SEEDS = st.integers(0, 2**16)
 @given(seed=SEEDS)
 def test_axioms(name: str, seed: int) -> None:
     g = bijection(name, seed=seed)
-    check_vector_space(lz.InducedSpace(g), x=points(g, seed=seed))
+    check_vector_space(lz.InducedSpace(g), x=points(g, seed))
 
 
 @pytest.mark.parametrize("name", BIJECTIONS)
@@ -33,4 +33,4 @@ def test_axioms_in_float32(name: str) -> None:
 @settings(max_examples=30)
 def test_axioms_at_points_of_any_size(name: str, seed: int, size: float, count: int) -> None:
     g = bijection(name, seed=seed)
-    check_vector_space(lz.InducedSpace(g), x=size * points(g, seed=seed, count=count))
+    check_vector_space(lz.InducedSpace(g), x=size * points(g, seed, count=count))
