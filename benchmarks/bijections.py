@@ -61,8 +61,8 @@ def main() -> None:
         "",
         f"Made by `make bench`: PyTorch {torch.__version__}, {torch.get_num_threads()} threads, "
         f"{platform.machine()}, batches of {BATCH}, depth 12. Training is forward, "
-        "log-determinant, backward and Adam; sampling is the inverse. Ratios are to the convolutional "
-        "couplings on the same images, measured in the same run.",
+        "log-determinant, backward and Adam; sampling is the inverse. Ratios are to the "
+        "convolutional couplings on the same images, measured in the same run.",
         "",
         "| images | layout | parameters | training images/s | ratio | sampling images/s | ratio |",
         "|---|---|---|---|---|---|---|",

@@ -287,3 +287,13 @@ def test_no_pickles_in_the_library() -> None:
         text = path.read_text(encoding="utf-8")
         for word in ("import pickle", "torch.load(", "torch.save(", "cloudpickle", "joblib"):
             assert word not in text, path
+
+
+def test_frozen_parameters_stay_frozen(tmp_path) -> None:
+    g = lz.vector_bijection(4)
+    frozen = g.bijections[1].requires_grad_(False)
+    assert any(True for _ in frozen.parameters())
+    g.save_pretrained(tmp_path)
+    loaded = lz.load(tmp_path)
+    for a, b in zip(g.parameters(), loaded.parameters(), strict=True):
+        assert a.requires_grad == b.requires_grad

@@ -75,6 +75,7 @@ class Saveable:
             "format_version": FORMAT_VERSION,
             "linearizer_version": __version__,
             "sha256": _sha256(weights),
+            "frozen": [name for name, t in tensors.items() if _is_frozen(t)],
             "root": root,
             "objects": objects.table,
         }
@@ -117,6 +118,8 @@ def load(folder: str | Path) -> Any:
             if tensor.shape != tensors[name].shape:
                 raise ValueError(f"{name} has shape {tuple(tensors[name].shape)}")
             tensor.data = tensors[name]
+            if name in config["frozen"]:
+                tensor.requires_grad_(False)
     except FileFormatError:
         raise
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
@@ -241,7 +244,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"expected format version {FORMAT_VERSION} or older in {path}, got {version}; "
             "upgrade linearizer to read this model"
         )
-    if missing := {"sha256", "root", "objects"} - config.keys():
+    if missing := {"sha256", "frozen", "root", "objects"} - config.keys():
         raise FileFormatError(
             f"expected the keys {', '.join(sorted(missing))} in {path}, got none; "
             "the file is damaged: save or download the model again"
@@ -266,6 +269,10 @@ def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
         raise FileFormatError(
             f"expected safetensors in {path}, got something else ({error}); save the model again"
         ) from error
+
+
+def _is_frozen(tensor: Tensor) -> bool:
+    return isinstance(tensor, nn.Parameter) and not tensor.requires_grad
 
 
 def _sha256(path: Path) -> str:

@@ -65,7 +65,7 @@ def cond(A: LinearOperator) -> Tensor:
 
 
 def logabsdet(A: LinearOperator) -> Tensor:
-    """log |det A| of a square operator; -inf for a singular one.
+    """log |det A| of a square operator; -inf, or as low as rounding allows, for a singular one.
 
     Example:
         >>> import torch, linearizer as lz
