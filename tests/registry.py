@@ -321,7 +321,14 @@ def _covariance_flow() -> TimeDependentOperator:
     return lz.CovarianceFlow.between(X @ X.mT, Y @ Y.mT)
 
 
-FLOWS: dict[str, Callable[[], TimeDependentOperator]] = {"covariance flow": _covariance_flow}
+def _hyper_low_rank() -> TimeDependentOperator:
+    return perturb_(lz.HyperLowRank(5, rank=2, width=8, frequencies=2))
+
+
+FLOWS: dict[str, Callable[[], TimeDependentOperator]] = {
+    "covariance flow": _covariance_flow,
+    "hyper low rank": _hyper_low_rank,
+}
 
 CONDITIONERS: dict[str, tuple[Callable[[Shape, Shape], nn.Module], Shape, Shape]] = {
     "mlp": (MLP(width=8), (3,), (2, 4)),

@@ -33,7 +33,7 @@ def test_mnist_files_plain_and_gzipped(mnist):
 
 
 def test_a_missing_file_is_named(mnist):
-    with pytest.raises(FileFormatError, match="expected t10k-images.*--data-dir"):
+    with pytest.raises(FileFormatError, match=r"expected t10k-images.*--data-dir"):
         load_mnist(mnist[0], train=False)
 
 

@@ -285,6 +285,10 @@ def test_no_pickles_in_the_library() -> None:
     sources = Path(lz.__file__).parent.rglob("*.py")
     for path in sources:
         text = path.read_text(encoding="utf-8")
+        if path.match("linearizer/metrics/pth.py"):  # weights that others published, no code
+            safe = 'torch.load(path, map_location="cpu", weights_only=True)'
+            assert text.count("torch.load(") == text.count(safe) == 1
+            text = text.replace(safe, "")
         for word in ("import pickle", "torch.load(", "torch.save(", "cloudpickle", "joblib"):
             assert word not in text, path
 

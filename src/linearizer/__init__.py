@@ -35,6 +35,7 @@ from linearizer.operators import (
     Dense,
     Diagonal,
     Eigen,
+    HyperLowRank,
     IdentityPlusLowRank,
     LeastSquares,
     LinearOperator,
@@ -63,7 +64,7 @@ from linearizer.operators import (
     tolerance,
 )
 from linearizer.ready_made import image_bijection, vector_bijection
-from linearizer.saving import Saveable, load
+from linearizer.saving import Saveable, list_pretrained, load, round_to_half_
 from linearizer.spaces import InducedSpace, InducedVector
 from linearizer.spectral import EigenPoints, SingularPoints
 
@@ -84,6 +85,7 @@ __all__ = [
     "EigenPoints",
     "Flatten",
     "HasLogDet",
+    "HyperLowRank",
     "Identity",
     "IdentityPlusLowRank",
     "InducedSpace",
@@ -116,6 +118,7 @@ __all__ = [
     "fuse",
     "image_bijection",
     "integrate",
+    "list_pretrained",
     "load",
     "logabsdet",
     "matrix_function",
@@ -127,6 +130,7 @@ __all__ = [
     "power",
     "range_basis",
     "rank",
+    "round_to_half_",
     "singular_values",
     "solve",
     "svd",

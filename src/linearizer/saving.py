@@ -23,6 +23,7 @@ from linearizer.errors import FileExistsAlreadyError, FileFormatError, NotSaveab
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+PRETRAINED = Path(__file__).parent / "pretrained"
 
 
 class Saveable:
@@ -46,12 +47,16 @@ class Saveable:
         super().__init_subclass__(**kwargs)
         Saveable.registry[type_name(cls)] = cls
 
-    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
+    def save_pretrained(
+        self, folder: str | Path, *, overwrite: bool = False, compact: bool = False
+    ) -> None:
         """Write `config.json` and `model.safetensors` into `folder`.
 
         Args:
             folder: Is made if it does not exist.
             overwrite: Replace a model that is already there.
+            compact: Write float32 tensors whose numbers are all half-precision ones in half the
+                bytes; they load as the same float32 numbers. `round_to_half_` makes them so.
 
         Raises:
             FileExistsAlreadyError: If there is one and `overwrite` is false.
@@ -69,12 +74,13 @@ class Saveable:
         folder.mkdir(parents=True, exist_ok=True)
         weights = folder / WEIGHTS_FILE
         with _written_whole(weights) as path:
-            save_file({k: t.detach().contiguous().clone() for k, t in tensors.items()}, path)
+            save_file({k: _stored(t, compact) for k, t in tensors.items()}, path)
         config = {
             "format": "linearizer",
             "format_version": FORMAT_VERSION,
             "linearizer_version": __version__,
             "sha256": _sha256(weights),
+            "dtypes": {name: _dtype_name(t) for name, t in tensors.items()},
             "frozen": [name for name, t in tensors.items() if _is_frozen(t)],
             "root": root,
             "objects": objects.table,
@@ -100,12 +106,17 @@ class Saveable:
 
 
 def load(folder: str | Path) -> Any:
-    """Build whatever was saved in `folder`.
+    """Build whatever was saved in `folder`, or the pretrained model of that name.
+
+    Example:
+        >>> import linearizer as lz
+        >>> lz.load("digits").sample(2, seed=0).shape
+        torch.Size([2, 1, 8, 8])
 
     Raises:
         FileFormatError: If the files are missing, damaged, foreign or of a newer format.
     """
-    folder = Path(folder)
+    folder = find_model(folder)
     config = _read_config(folder / CONFIG_FILE)
     tensors = _read_weights(folder / WEIGHTS_FILE, config["sha256"])
     try:
@@ -117,7 +128,8 @@ def load(folder: str | Path) -> Any:
         for name, tensor in own.items():
             if tensor.shape != tensors[name].shape:
                 raise ValueError(f"{name} has shape {tuple(tensors[name].shape)}")
-            tensor.data = tensors[name]
+            dtype = getattr(torch, config["dtypes"][name])
+            tensor.data = tensors[name].to(dtype, copy=True)  # files are not aligned, copies are
             if name in config["frozen"]:
                 tensor.requires_grad_(False)
     except FileFormatError:
@@ -130,11 +142,31 @@ def load(folder: str | Path) -> Any:
     return root
 
 
+def find_model(name: str | Path) -> Path:
+    """The folder itself if there is one, or else that of the pretrained model of this name."""
+    path = Path(name)
+    is_shipped = not path.exists() and str(name) in list_pretrained()
+    return PRETRAINED / path if is_shipped else path
+
+
+def list_pretrained() -> list[str]:
+    """The names of the models that come with the library, for `load`.
+
+    Example:
+        >>> import linearizer as lz
+        >>> "digits" in lz.list_pretrained()
+        True
+    """
+    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONFIG_FILE}"))
+
+
 def unique_tensors(root: object) -> dict[str, Tensor]:
-    """All parameters and buffers of a module, each once, under its first name."""
+    """All parameters and persistent buffers of a module, each once, under its first name."""
     if not isinstance(root, nn.Module):
         return {}
-    return dict(root.named_parameters()) | dict(root.named_buffers())
+    saved = root.state_dict().keys()
+    buffers = {name: buffer for name, buffer in root.named_buffers() if name in saved}
+    return dict(root.named_parameters()) | buffers
 
 
 def type_name(cls: type) -> str:
@@ -222,9 +254,10 @@ def _build(config: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
 
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
+        names = ", ".join(list_pretrained())
         raise FileFormatError(
             f"expected a saved model, got no {path.name} in {path.parent}; "
-            "pass the folder that save_pretrained wrote"
+            f"pass the folder that save_pretrained wrote, or one of the names {names}"
         )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -244,7 +277,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"expected format version {FORMAT_VERSION} or older in {path}, got {version}; "
             "upgrade linearizer to read this model"
         )
-    if missing := {"sha256", "frozen", "root", "objects"} - config.keys():
+    if missing := {"sha256", "dtypes", "frozen", "root", "objects"} - config.keys():
         raise FileFormatError(
             f"expected the keys {', '.join(sorted(missing))} in {path}, got none; "
             "the file is damaged: save or download the model again"
@@ -269,6 +302,30 @@ def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
         raise FileFormatError(
             f"expected safetensors in {path}, got something else ({error}); save the model again"
         ) from error
+
+
+@torch.no_grad()
+def round_to_half_(module: nn.Module) -> None:
+    """Round all float32 parameters to half-precision numbers, in place, for `compact` saving.
+
+    They stay float32. A coupling is exactly invertible whatever its weights are, so a rounded g
+    is a slightly other g, and no less of a bijection; fit the operators after rounding.
+    """
+    for parameter in module.parameters():
+        if parameter.dtype == torch.float32:
+            parameter.copy_(parameter.half().float())
+
+
+def _stored(tensor: Tensor, compact: bool) -> Tensor:
+    copy = tensor.detach().contiguous().clone()
+    if compact and copy.dtype == torch.float32:
+        half = copy.half()
+        return half if torch.equal(half.float(), copy) else copy
+    return copy
+
+
+def _dtype_name(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _is_frozen(tensor: Tensor) -> bool:

@@ -13,6 +13,7 @@ from linearizer.errors import ShapeError
 from linearizer.linearizer import Linearizer
 from linearizer.operators import CovarianceFlow, Method, Moments, TimeDependentOperator
 from linearizer.saving import Saveable
+from linearizer.spaces import InducedSpace
 
 
 class OneStepFlow(nn.Module, Saveable):
@@ -21,15 +22,19 @@ class OneStepFlow(nn.Module, Saveable):
     With `z_0 = g_noise(x_0)`, `x_0 ~ N(0, I)`, and `z_1 = g_data(x_1)`, the flow follows
     `dz/dt = L(t) z` from z_0 to z_1. Its sampler, of however many steps, is the Linearizer
     `g_data⁻¹(B g_noise(x_0))`, invertible and with an exact density.
-    Source: arXiv:2510.08570, section 4.1, with the closed form in place of training A.
+    Source: arXiv:2510.08570, section 4.1; `fit` puts the closed form in place of training A.
 
     Args:
         g_data: Bijection of the data, onto vectors.
         family: A(t) on the latents; `OneStepFlow.fit` finds the optimal one.
         g_noise: Bijection of the noise; the identity if not given.
+        steps: Steps of the sampler that the one step stands for; the exact flow if not given.
+            A family without an exact flow, such as `HyperLowRank`, needs them.
+        method: The Runge-Kutta method of these steps.
 
     Raises:
         ShapeError: If the latents of the two differ from the operators' shape.
+        RangeError: If the family cannot take so few steps.
 
     Example:
         >>> import torch, linearizer as lz
@@ -47,9 +52,15 @@ class OneStepFlow(nn.Module, Saveable):
         g_data: Bijection,
         family: TimeDependentOperator,
         g_noise: Bijection | None = None,
+        steps: int | None = None,
+        method: Method = "euler",
     ) -> None:
         super().__init__()
         self.g_data, self.family = g_data, family
+        self.steps, self.method = steps, method
+        if steps is not None:
+            check_between(steps, 1, math.inf, "the number of steps")
+            family.end_time(steps)
         self.g_noise = Identity(g_data.out_shape) if g_noise is None else g_noise
         if not self.g_data.out_shape == self.g_noise.out_shape == family.shape:
             raise ShapeError(
@@ -85,12 +96,13 @@ class OneStepFlow(nn.Module, Saveable):
             g_noise, C0 = _centred(g_noise, noise)
         return cls(g_data, CovarianceFlow.between(C0, C1), g_noise)
 
-    def collapse(self, steps: int | None = None, method: Method = "euler") -> Linearizer:
-        """The sampler as one Linearizer from noise to data.
+    def collapse(self, steps: int | None = None, method: Method | None = None) -> Linearizer:
+        """The sampler as one Linearizer from noise to data; keep it to sample often.
 
         Args:
-            steps: Steps of the sampler to collapse; the exact flow if not given.
-            method: Its Runge-Kutta method.
+            steps: Steps of the sampler to collapse; the flow's own if not given, and the exact
+                flow if it has none.
+            method: Its Runge-Kutta method; the flow's own if not given.
 
         Raises:
             RangeError: If the steps or the method do not exist, or the exact flow is asked
@@ -99,15 +111,21 @@ class OneStepFlow(nn.Module, Saveable):
         return self.partial(0.0, 1.0, steps, method)
 
     def partial(
-        self, start: float, end: float, steps: int | None = None, method: Method = "euler"
+        self, start: float, end: float, steps: int | None = None, method: Method | None = None
     ) -> Linearizer:
-        """The flow between two times; `partial(0, s)` then `partial(s, 1)` is `collapse()`."""
+        """The flow between two times; `partial(0, s)` then `partial(s, 1)` is `collapse()`.
+
+        That holds for the exact flow, and for steps that are as long on both sides of s. Time
+        1 is where the grid of the family ends, `family.end_time(steps)`.
+        """
         for time in (start, end):
             check_between(time, 0.0, 1.0, "a time of the flow")
+        steps = self.steps if steps is None else steps
         if steps is None:
             operator = ops.fuse(self.family.flow(start, end))
         else:
-            operator = ops.collapse(self.family, steps, method, start, end)
+            first, last = (self._on_grid(time, steps) for time in (start, end))
+            operator = ops.collapse(self.family, steps, method or self.method, first, last)
         g_x = self.g_noise if start == 0.0 else self.g_data
         g_y = self.g_noise if end == 0.0 else self.g_data
         return Linearizer(g_x, operator, g_y)
@@ -127,7 +145,7 @@ class OneStepFlow(nn.Module, Saveable):
         count: int,
         *,
         steps: int | None = None,
-        method: Method = "euler",
+        method: Method | None = None,
         temperature: float = 1.0,
         seed: int | None = None,
     ) -> Tensor:
@@ -135,21 +153,22 @@ class OneStepFlow(nn.Module, Saveable):
 
         Args:
             count: Number of samples.
-            steps: Steps to really take, one after another; a single exact one if not given.
-            method: The Runge-Kutta method of many steps.
+            steps: Steps to really take, one after another; the single collapsed one if not given.
+            method: The Runge-Kutta method of many steps; the flow's own if not given.
             temperature: Deviation of the noise; below 1 for fewer outliers.
             seed: Seed of the noise; a new one each time if not given.
         """
         noise = self.noise(count, seed, temperature)
         return self.decode(noise) if steps is None else self.integrate(noise, steps, method)
 
-    def integrate(self, noise: Tensor, steps: int, method: Method = "euler") -> Tensor:
+    def integrate(self, noise: Tensor, steps: int, method: Method | None = None) -> Tensor:
         """Noise to data by `steps` steps one after another: what `collapse` makes one of."""
-        z = ops.integrate(self.family.velocity, self.g_noise(noise), steps, method)
+        z, end = self.g_noise(noise), self.family.end_time(steps)
+        z = ops.integrate(self.family.velocity, z, steps, method or self.method, end=end)
         return self.g_data.inverse(z)
 
     def decode(self, noise: Tensor) -> Tensor:
-        """Noise to data by the exact flow."""
+        """Noise to data in one step."""
         data: Tensor = self.collapse()(noise)
         return data
 
@@ -161,7 +180,7 @@ class OneStepFlow(nn.Module, Saveable):
     def interpolate(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Points (count, *shape) from x to y on the straight line of the induced space."""
         check_between(count, 2, math.inf, "the number of points")
-        space = self.collapse().codomain
+        space = InducedSpace(self.g_data)
         return torch.stack([space.lerp(x, y, i / (count - 1)) for i in range(count)])
 
     def log_prob(self, data: Tensor) -> Tensor:
@@ -170,12 +189,15 @@ class OneStepFlow(nn.Module, Saveable):
         `log N(x_0) + log|det J_g_data| - log|det B| - log|det J_g_noise|` at
         `x_0 = encode(data)`.
         """
-        B = ops.fuse(self.family.flow(0.0, 1.0))
+        B = self.collapse().operator
         z, log_det = forward_and_log_det(self.g_data, data)
         noise = self.g_noise.inverse(ops.pinv(B)(z))
         log_det = log_det - ops.logabsdet(B) - forward_and_log_det(self.g_noise, noise)[1]
         flat = noise.flatten(-len(self.g_noise.in_shape))
         return log_det - 0.5 * (flat.square() + math.log(2 * math.pi)).sum(-1)
+
+    def _on_grid(self, time: float, steps: int) -> float:
+        return self.family.end_time(steps) if time == 1.0 else time
 
     def _like(self) -> Tensor:
         return next(t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point())

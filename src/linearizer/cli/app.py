@@ -7,6 +7,8 @@ import typer
 from rich.console import Console
 
 from linearizer._version import __version__
+from linearizer.cli.flow_commands import add_flow_commands
+from linearizer.cli.train_commands import train
 from linearizer.errors import LinearizerError
 
 app = typer.Typer(
@@ -15,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(train, name="train")
 
 
 def run() -> int:
@@ -75,3 +78,6 @@ def demo(
     from linearizer.cli.demo import run_demo  # noqa: PLC0415  (Lightning is slow to import)
 
     run_demo(out, steps=steps, max_minutes=max_minutes, seed=seed, overwrite=overwrite)
+
+
+add_flow_commands(app)

@@ -1,6 +1,7 @@
 """`linearizer demo`: train a Linearizer on real digits, then use it as a linear map."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,11 +14,16 @@ from linearizer.cli.demo_pictures import draw
 from linearizer.cli.report import Row, write_report
 from linearizer.cli.run_folder import close_run, open_run
 from linearizer.data import load_digits
-from linearizer.ready_made import image_bijection
-from linearizer.training import CHECKPOINT, MaximumLikelihood, Schedule, fit, train_classifier
+from linearizer.training import (
+    CHECKPOINT,
+    PRESETS,
+    MaximumLikelihood,
+    Schedule,
+    fit,
+    train_classifier,
+)
 
 HELD_OUT = 297
-NOISE = 2.0
 
 CODE = """import linearizer as lz
 flow = lz.load("{folder}")
@@ -37,16 +43,19 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
     # wait for each other were measured to take ten times as long.
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    g = image_bijection(train.shape, depth=8, width=128)
-    schedule = Schedule(
-        steps, noise=NOISE, seed=seed, max_minutes=max_minutes, average=min(0.999, 1 - 10 / steps)
-    )
+    recipe = replace(PRESETS["digits"], steps=steps)
+    g = recipe.bijection(train.shape)
+    schedule = Schedule.of(recipe, seed=seed, max_minutes=max_minutes)
     if (checkpoints / CHECKPOINT).exists():
         console.print(f"Going on with the interrupted run in {out} (resumed from its checkpoint)")
     trained = fit(
-        MaximumLikelihood(g, steps), train, schedule, title="Training g", checkpoints=checkpoints
+        MaximumLikelihood(g, steps, weight_decay=recipe.weight_decay),
+        train,
+        schedule,
+        title="Training g",
+        checkpoints=checkpoints,
     )
-    flow = OneStepFlow.fit(g.eval(), [train.dequantized(NOISE, seed)])
+    flow = OneStepFlow.fit(g.eval(), [train.dequantized(recipe.noise, seed)])
     judge = train_classifier(train, steps=min(1500, steps), seed=seed)
 
     with torch.no_grad(), console.status("Measuring and drawing"):
@@ -54,7 +63,7 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
             "training_steps": trained.steps,
             "training_seconds": trained.seconds,
             "training_images_per_second": trained.steps * schedule.batch_size / trained.seconds,
-            **measure(flow, judge, train, held_out, NOISE, seed),
+            **measure(flow, judge, train, held_out, recipe.noise, seed),
         }
         sections = draw(flow, held_out, out, seed)
     (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")

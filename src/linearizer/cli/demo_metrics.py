@@ -1,7 +1,6 @@
 """What the demo measures, and the bars that it has to reach."""
 
 import copy
-import math
 from typing import Any
 
 import torch
@@ -11,7 +10,14 @@ from linearizer.applications import OneStepFlow
 from linearizer.cli.report import Row
 from linearizer.data import Images
 from linearizer.linearizer import Linearizer
-from linearizer.metrics import Classifier, confidence, frechet_distance, linearity_error, psnr_db
+from linearizer.metrics import (
+    Classifier,
+    bits_per_dimension,
+    confidence,
+    frechet_distance,
+    linearity_error,
+    psnr_db,
+)
 from linearizer.operators import Method
 
 SAMPLES = 1000
@@ -46,10 +52,12 @@ def measure(
         "exact_flow_vs_n_step_psnr_db": {m: psnr_db(samples, many[m]) for m in METHODS},
         "steps_of_n_step_samplers": N_STEPS,
         "condition_number": float(f.cond()),
-        "bits_per_dimension_held_out": _bits(
+        "bits_per_dimension_held_out": bits_per_dimension(
             flow, held_out.dequantized(noise_width, seed), train.levels
         ),
-        "bits_per_dimension_train": _bits(flow, train.dequantized(noise_width, seed), train.levels),
+        "bits_per_dimension_train": bits_per_dimension(
+            flow, train.dequantized(noise_width, seed), train.levels
+        ),
         "classifier_accuracy_held_out": judge.accuracy(images, held_out.labels),
         "classifier_confidence_samples": confidence(judge, samples.clamp(-1, 1)),
         "classifier_confidence_real": confidence(judge, images),
@@ -69,12 +77,6 @@ def measure(
 def _linearity(f: Linearizer, u: Tensor, v: Tensor) -> float:
     """The superposition error of f or of its pseudo-inverse, whichever is larger."""
     return max(linearity_error(f, u, v), linearity_error(f.pinv(), f(u), f(v)))
-
-
-def _bits(flow: OneStepFlow, x: Tensor, levels: int) -> float:
-    """Bits a pixel of the continuous density at dequantised images, in units of grey levels."""
-    nats = -flow.log_prob(x).mean() / x[0].numel() + math.log((levels - 1) / 2)
-    return float(nats) / math.log(2)
 
 
 def report_rows(m: dict[str, Any]) -> list[Row]:

@@ -1,7 +1,21 @@
 """Image data for training and measuring."""
 
+from linearizer.data.catalog import open_data
 from linearizer.data.digits import load_digits
+from linearizer.data.faces import load_faces
+from linearizer.data.folder import load_image_folder
+from linearizer.data.hub import load_hub
 from linearizer.data.images import Images
 from linearizer.data.mnist import load_mnist
+from linearizer.data.pixels import SkippedFilesWarning
 
-__all__ = ["Images", "load_digits", "load_mnist"]
+__all__ = [
+    "Images",
+    "SkippedFilesWarning",
+    "load_digits",
+    "load_faces",
+    "load_hub",
+    "load_image_folder",
+    "load_mnist",
+    "open_data",
+]

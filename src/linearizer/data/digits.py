@@ -2,6 +2,7 @@
 
 import torch
 
+from linearizer.data.extras import needs_extra
 from linearizer.data.images import Images
 
 
@@ -10,13 +11,17 @@ def load_digits() -> Images:
 
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 
+    Raises:
+        MissingExtraError: If scikit-learn is not installed.
+
     Example:
         >>> from linearizer.data import load_digits
         >>> digits = load_digits()
         >>> len(digits), digits.shape
         (1797, (1, 8, 8))
     """
-    from sklearn import datasets  # noqa: PLC0415  (slow to import, and an extra)
+    with needs_extra("scikit-learn"):
+        from sklearn import datasets  # noqa: PLC0415  (slow to import, and an extra)
 
     bunch = datasets.load_digits()
     images = torch.tensor(bunch.images, dtype=torch.float32).unsqueeze(1)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from linearizer.errors import RangeError
+
 
 @dataclass(frozen=True)
 class Images:
@@ -19,6 +21,18 @@ class Images:
     images: Tensor
     labels: Tensor
     levels: int
+
+    @classmethod
+    def from_bytes(cls, pixels: Tensor, labels: Tensor) -> "Images":
+        """Images (N, C, H, W) stored in bytes: byte b becomes b / 127.5 - 1.
+
+        Example:
+            >>> from linearizer.data import Images
+            >>> pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1)
+            >>> Images.from_bytes(pixels, torch.zeros(2)).images.flatten().tolist()
+            [-1.0, 1.0]
+        """
+        return cls(pixels.float().div_(127.5).sub_(1), labels, levels=256)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -36,6 +50,40 @@ class Images:
         """Two parts at random: the rest, and `held_out` images never trained on."""
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         return self.take(order[:-held_out]), self.take(order[-held_out:])
+
+    def split_last(
+        self, one_in: int = 10, *, at_most: int | None = None
+    ) -> tuple["Images", "Images"]:
+        """Two parts in order: the rest, and the last ⌈n / one_in⌉ of the n images of each label.
+
+        A label with one image stays in the rest; if each has but one, labels do not count.
+
+        Args:
+            one_in: Of so many images one is held out.
+            at_most: The most images to hold out of one label.
+
+        Raises:
+            RangeError: If there are fewer than two images.
+
+        Example:
+            >>> from linearizer.data import Images
+            >>> data = Images(torch.zeros(40, 1, 8, 8), torch.arange(40) // 20, levels=17)
+            >>> rest, held_out = data.split_last()
+            >>> len(rest), held_out.labels.tolist()
+            (36, [0, 0, 1, 1])
+        """
+        if len(self) < 2:
+            raise RangeError(
+                f"expected two images or more, one to hold out, got {len(self)}; add images"
+            )
+        last = torch.zeros(len(self), dtype=torch.bool)
+        groups = [(self.labels == label).nonzero()[:, 0] for label in self.labels.unique()]
+        if len(groups) == len(self):
+            groups = [torch.arange(len(self))]
+        for group in groups:
+            held_out = min(-(-len(group) // one_in), len(group) - 1, at_most or len(self))
+            last[group[len(group) - held_out :]] = True
+        return self.take(~last), self.take(last)
 
     def dequantized(self, width: float, seed: int) -> Tensor:
         """The images plus uniform noise of `width` grey levels, centred at zero.

@@ -34,7 +34,7 @@ def load_mnist(folder: str | Path, *, train: bool = True) -> Images:
             f"expected as many images as labels in {folder}, got {tuple(images.shape)} and "
             f"{tuple(labels.shape)}; the files are not of one data set"
         )
-    return Images(images.unsqueeze(1).float() / 127.5 - 1, labels.long(), levels=256)
+    return Images.from_bytes(images.unsqueeze(1), labels.long())
 
 
 def read_idx(path: Path) -> Tensor:

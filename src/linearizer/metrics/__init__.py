@@ -1,11 +1,21 @@
 """Numbers that say how well a map does."""
 
 from linearizer.metrics.fidelity import linearity_error, psnr_db
-from linearizer.metrics.generation import Classifier, confidence, frechet_distance
+from linearizer.metrics.generation import (
+    Classifier,
+    confidence,
+    feature_distance,
+    frechet_distance,
+)
+from linearizer.metrics.likelihood import bits_per_dimension
+from linearizer.metrics.lpips import LPIPS
 
 __all__ = [
+    "LPIPS",
     "Classifier",
+    "bits_per_dimension",
     "confidence",
+    "feature_distance",
     "frechet_distance",
     "linearity_error",
     "psnr_db",

@@ -21,6 +21,7 @@ from linearizer.operators.decompositions import SVD, Eigen, eig, null_basis, ran
 from linearizer.operators.dense import Dense, as_operator
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
 from linearizer.operators.fuse import fuse
+from linearizer.operators.hyper_low_rank import HyperLowRank
 from linearizer.operators.integration import Method, collapse, integrate
 from linearizer.operators.least_squares import LeastSquares
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
@@ -36,6 +37,7 @@ __all__ = [
     "Dense",
     "Diagonal",
     "Eigen",
+    "HyperLowRank",
     "IdentityPlusLowRank",
     "LeastSquares",
     "LinearOperator",

@@ -23,8 +23,8 @@ def fuse(operator: LinearOperator) -> LinearOperator:
     """One operator without lazy nodes that equals `operator`.
 
     Sums and products of structured operators stay structured where the structure allows (a
-    product of identity-plus-low-rank ones is one again, of the sum of their ranks), and
-    become a matrix where it does not.
+    product of identity-plus-low-rank ones is one again, of the sum of their ranks, up to n),
+    and become a matrix where it does not.
 
     Example:
         >>> import torch, linearizer as lz
@@ -74,9 +74,20 @@ def _product(A: LinearOperator, B: LinearOperator) -> LinearOperator:
         return CircularConvolution.from_response(_response(A, B) @ _response(B, A))
     if _both(A, B, _LOW_RANK_UPDATE):  # αβ I + [U, αS + U VᵀS] [βV, T]ᵀ
         (a, U, V), (b, S, T) = _update(A), _update(B)
+        if U.shape[-1] + S.shape[-1] > A.n_in:  # then a matrix is smaller
+            return _matrix_product(A, B)
         left = torch.cat([U, a * S + U @ (as_columns(V).mT @ as_columns(S))], -1)
         return IdentityPlusLowRank(a * b, left, torch.cat([b * V, T], -1))
-    return Dense(A.to_dense() @ B.to_dense(), B.in_shape, A.out_shape)
+    return _matrix_product(A, B)
+
+
+def _matrix_product(A: LinearOperator, B: LinearOperator) -> LinearOperator:
+    """The matrix of A B, by whichever of the two is structured acting on the other's matrix."""
+    if isinstance(A, Dense):
+        rows = B.adjoint(A.to_dense().unflatten(-1, B.out_shape))
+        return Dense(rows.flatten(1), B.in_shape, A.out_shape)
+    columns = A(B.to_dense().mT.unflatten(-1, A.in_shape))
+    return Dense(columns.flatten(1).mT, B.in_shape, A.out_shape)
 
 
 def _both(A: LinearOperator, B: LinearOperator, family: tuple[type[LinearOperator], ...]) -> bool:

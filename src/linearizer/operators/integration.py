@@ -5,6 +5,7 @@ or an operator: run on the identity, a whole N-step sampler *is* one operator, i
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import singledispatch
 from typing import Literal, TypeVar
 
@@ -16,10 +17,11 @@ from linearizer.errors import RangeError
 from linearizer.operators.base import LinearOperator
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
 from linearizer.operators.fuse import fuse
+from linearizer.operators.low_rank import IdentityPlusLowRank, as_columns
 from linearizer.operators.time_dependent import CovarianceFlow, TimeDependentOperator
 
 Method = Literal["euler", "midpoint", "heun", "rk4"]
-State = TypeVar("State", Tensor, LinearOperator)
+State = TypeVar("State", Tensor, LinearOperator, "_Update")
 Tableau = tuple[Sequence[Sequence[float]], Sequence[float]]
 
 TABLEAUS: dict[str, Tableau] = {
@@ -73,8 +75,9 @@ def collapse(
 ) -> LinearOperator:
     """The one operator that equals `integrate` over the same steps, for any vectors.
 
-    Exact for every method. Structure is kept: velocities that are the identity plus low rank
-    collapse without a matrix of n × n.
+    Exact for every method. Structure is kept: velocities that are the identity plus rank r
+    collapse to the identity plus low rank, as long as that is below n, without a matrix of
+    n × n. Of large families, collapse under `torch.no_grad()`: gradients hold every product.
 
     Example:
         >>> import torch, linearizer as lz
@@ -110,13 +113,87 @@ def _collapse(
     start: float,
     end: float,
 ) -> LinearOperator:
+    """The product of all steps, multiplied two by two, four by four, ...
+
+    Neighbours of one size are multiplied as soon as there are two: ranks grow late, so that
+    factors are copied log(steps) times, and no more than log(steps) matrices are held.
+    """
+    one_step = _low_rank_step if isinstance(like, IdentityPlusLowRank) else _operator_step
+    waiting: list[tuple[int, LinearOperator]] = []  # (number of steps, their product)
+    for t, h in _grid(steps, method, start, end):
+        count, product = 1, one_step(velocity, like, t, h, method)
+        while waiting and waiting[-1][0] == count:
+            product = fuse(product @ waiting.pop()[1])
+            count *= 2
+        waiting.append((count, product))
+    _, product = waiting.pop()
+    while waiting:
+        product = fuse(product @ waiting.pop()[1])
+    return product
+
+
+def _operator_step(
+    velocity: Callable[[float], LinearOperator],
+    like: LinearOperator,
+    t: float,
+    h: float,
+    method: Method,
+) -> LinearOperator:
+    """One step, taken from the identity."""
     one = torch.ones((), dtype=like.dtype, device=like.device)
     identity: LinearOperator = ScaledIdentity(like.in_shape, one)
-    state = identity
-    for t, h in _grid(steps, method, start, end):
-        step = _step(lambda time, y: velocity(time) @ y, identity, t, h, method)
-        state = fuse(fuse(step) @ state)
-    return state
+    return fuse(_step(lambda time, y: velocity(time) @ y, identity, t, h, method))
+
+
+@dataclass(frozen=True)
+class _Update:
+    """`scale · I + Σ_s U_s R_sᵀ` over stage times s; the U_s are those of the velocities.
+
+    The slopes of one Runge-Kutta step all have their columns in the same few U_s. Adding them
+    factor by factor would count these again for every slope: rank 10 r for a step of `rk4`
+    rather than 3 r.
+    """
+
+    scale: Tensor | float
+    rights: dict[float, Tensor]
+
+    def __add__(self, other: "_Update") -> "_Update":
+        rights = dict(self.rights)
+        for time, right in other.rights.items():
+            rights[time] = rights[time] + right if time in rights else right
+        return _Update(self.scale + other.scale, rights)
+
+    def __rmul__(self, factor: float) -> "_Update":
+        return _Update(factor * self.scale, {s: factor * R for s, R in self.rights.items()})
+
+
+def _low_rank_step(
+    velocity: Callable[[float], LinearOperator],
+    like: LinearOperator,
+    t: float,
+    h: float,
+    method: Method,
+) -> LinearOperator:
+    """One step of velocities `a I + U Vᵀ`, of the rank of its distinct velocities together."""
+    lefts: dict[float, Tensor] = {}
+
+    def field(time: float, y: _Update) -> _Update:
+        L = velocity(time)
+        assert isinstance(L, IdentityPlusLowRank), "the velocities of a family are of one type"
+        lefts.setdefault(time, as_columns(L.U))
+        V = as_columns(L.V)
+        right = y.scale * V
+        for other, R in y.rights.items():
+            right = right + R @ (lefts[other].mT @ V)
+        rights = {other: L.scale * R for other, R in y.rights.items()}
+        return _Update(L.scale * y.scale, rights) + _Update(0.0, {time: right})
+
+    step = _step(field, _Update(1.0, {}), t, h, method)
+    U = torch.cat([lefts[time] for time in step.rights], -1)
+    V = torch.cat(list(step.rights.values()), -1)
+    return IdentityPlusLowRank(
+        step.scale, U.unflatten(0, like.in_shape), V.unflatten(0, like.in_shape)
+    )
 
 
 def _grid(steps: int, method: str, start: float, end: float) -> list[tuple[float, float]]:

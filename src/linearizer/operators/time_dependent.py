@@ -36,7 +36,15 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
 
     @abc.abstractmethod
     def flow(self, start: float = 0.0, end: float = 1.0) -> LinearOperator:
-        """The exact flow from one time to another, the limit of infinitely many steps."""
+        """The exact flow from one time to another, the limit of infinitely many steps.
+
+        Raises:
+            RangeError: If the family has none in closed form.
+        """
+
+    @abc.abstractmethod
+    def end_time(self, steps: int) -> float:
+        """Where a sampler of so many steps ends: 1, or before it where L(t) has a pole at 1."""
 
 
 class CovarianceFlow(TimeDependentOperator):
@@ -109,6 +117,10 @@ class CovarianceFlow(TimeDependentOperator):
         """The exact flow from one time to another: `P diag(√(d(end) / d(start))) P⁻¹`."""
         ratio = self._mixed_variances(end) / self._mixed_variances(start)
         return self.with_eigenvalues(ratio.sqrt())
+
+    def end_time(self, steps: int) -> float:
+        """1: the velocity is finite there."""
+        return 1.0
 
     def _mixed_variances(self, t: float) -> Tensor:
         return (1 - t) ** 2 + t**2 * self.variances

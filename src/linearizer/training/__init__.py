@@ -1,7 +1,19 @@
 """Training g, on Lightning."""
 
 from linearizer.training.classifier import train_classifier
+from linearizer.training.flow_matching import FlowMatching, FlowMatchingLosses
 from linearizer.training.likelihood import MaximumLikelihood
 from linearizer.training.loop import CHECKPOINT, Schedule, fit
+from linearizer.training.recipes import PRESETS, Recipe
 
-__all__ = ["CHECKPOINT", "MaximumLikelihood", "Schedule", "fit", "train_classifier"]
+__all__ = [
+    "CHECKPOINT",
+    "PRESETS",
+    "FlowMatching",
+    "FlowMatchingLosses",
+    "MaximumLikelihood",
+    "Recipe",
+    "Schedule",
+    "fit",
+    "train_classifier",
+]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from linearizer.data.images import Images, dequantize
 
@@ -12,11 +12,12 @@ class RandomBatches:
     """A stateful loader of `steps` random batches of dequantised images and their labels.
 
     Batch i depends on the seed and i alone. Lightning keeps `state_dict` in its checkpoints, so
-    a resumed run goes on with the batch after the last one that it took.
+    a resumed run goes on with the batch after the last one that it took. Of several processes
+    each takes its share of every batch, so that together they train as one would.
 
     Args:
         data: The images.
-        batch_size: Images a batch, drawn with replacement.
+        batch_size: Images a batch, over all processes, drawn with replacement.
         steps: Batches in all.
         noise: Width of the dequantisation noise in grey levels.
         seed: Seed of the batches.
@@ -30,11 +31,14 @@ class RandomBatches:
         self.next_step = 0
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Batch number `step`."""
+        """Batch number `step`, or this process's share of it."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         index = torch.randint(len(self.data), (self.batch_size,), generator=generator)
         images = dequantize(self.data.images[index], self.noise, self.data.levels, generator)
-        return images, self.data.labels[index]
+        share = slice(None)
+        if distributed.is_available() and distributed.is_initialized():
+            share = slice(distributed.get_rank(), None, distributed.get_world_size())
+        return images[share], self.data.labels[index][share]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         while self.next_step < self.steps:

@@ -2,12 +2,12 @@
 
 import math
 
-import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from linearizer.bijections import Bijection, forward_and_log_det
+from linearizer.training.optimization import adamw_with_cosine
 
 
 class MaximumLikelihood(LightningModule):
@@ -42,19 +42,14 @@ class MaximumLikelihood(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The loss of a batch of images; their labels are not used."""
         loss = self.loss(batch[0])
-        self.log("loss", loss)
+        self.log("loss", loss, sync_dist=True)
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW, and one factor a step for its rate."""
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        return adamw_with_cosine(
+            self.parameters(),
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
         )
-        warm_up = max(1, min(100, self.steps // 10))
-
-        def factor(step: int) -> float:
-            progress = min(step / self.steps, 1.0)
-            return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * progress))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,17 +1,21 @@
 """One training run: Lightning with averaged weights, checkpoints that resume, a progress bar."""
 
 import logging
+import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, Timer
+from lightning.pytorch.loggers import CSVLogger
 
 from linearizer.data.images import Images
 from linearizer.training.batches import RandomBatches
 from linearizer.training.progress import WholeRunProgress
+from linearizer.training.recipes import Recipe
 
 CHECKPOINT = "last.ckpt"
 
@@ -38,12 +42,31 @@ class Schedule:
     max_minutes: float | None = None
     average: float | None = None
 
+    @classmethod
+    def of(cls, recipe: Recipe, *, seed: int = 0, max_minutes: float | None = None) -> "Schedule":
+        """The schedule of a recipe."""
+        return cls(
+            recipe.steps,
+            batch_size=recipe.batch_size,
+            noise=recipe.noise,
+            seed=seed,
+            max_minutes=max_minutes,
+            average=recipe.average,
+        )
+
 
 class Trained(NamedTuple):
-    """What a run took, interruptions not counted."""
+    """What a run took, the time between interruptions not counted.
+
+    Attributes:
+        steps: Optimiser steps.
+        seconds: Time of training.
+        is_first_process: Whether this process is the one that should save, of several.
+    """
 
     steps: int
     seconds: float
+    is_first_process: bool
 
 
 def fit(
@@ -53,11 +76,23 @@ def fit(
     *,
     title: str = "Training",
     checkpoints: Path | None = None,
+    logs: Path | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Trained:
     """Train `module` in place, on whatever device there is.
 
     An interrupted run whose `checkpoints` folder is still there goes on from its last
-    checkpoint, to the same result as an uninterrupted one.
+    checkpoint, to the same result as an uninterrupted one. Under torchrun all processes train
+    together, each on its share of every batch.
+
+    Args:
+        module: What is trained.
+        data: What it is trained on.
+        schedule: How long.
+        title: Of the progress bar.
+        checkpoints: Folder for the last checkpoint; none is kept if not given.
+        logs: Folder for the loss of every tenth step, as CSV; none if not given.
+        callbacks: More of Lightning's callbacks.
 
     Returns:
         The steps and seconds that it took in all, those before an interruption included.
@@ -65,7 +100,7 @@ def fit(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     limit = None if schedule.max_minutes is None else {"seconds": round(60 * schedule.max_minutes)}
     timer = Timer(limit)
-    callbacks: list[Callback] = [WholeRunProgress(schedule.steps, title), timer]
+    callbacks = [*callbacks, WholeRunProgress(schedule.steps, title), timer]
     if schedule.average is not None:
         callbacks.append(EMAWeightAveraging(decay=schedule.average, use_buffers=False))
     if checkpoints is not None:
@@ -83,7 +118,10 @@ def fit(
         enable_checkpointing=checkpoints is not None,
         enable_progress_bar=False,
         enable_model_summary=False,
-        logger=False,
+        logger=False if logs is None else CSVLogger(logs, name="logs"),
+        log_every_n_steps=10,
+        devices=_processes("LOCAL_WORLD_SIZE"),
+        num_nodes=_processes("WORLD_SIZE") // _processes("LOCAL_WORLD_SIZE"),
         gradient_clip_val=1.0,
     )
     loader = RandomBatches(
@@ -99,4 +137,9 @@ def fit(
         for message in (".*many workers.*", ".*LeafSpec.*", ".*exists and is not empty.*"):
             warnings.filterwarnings("ignore", message=message)
         trainer.fit(module, loader, ckpt_path=resume)
-    return Trained(int(trainer.global_step), timer.time_elapsed())
+    return Trained(int(trainer.global_step), timer.time_elapsed(), trainer.is_global_zero)
+
+
+def _processes(scope: str) -> int:
+    """How many processes torchrun started, in all or on this machine; one without torchrun."""
+    return int(os.environ.get(scope, "1"))

@@ -1,0 +1,68 @@
+"""Makes a pretrained model of a finished run: rounded weights, refitted operators, and a card.
+
+python benchmarks/ship.py RUN NAME
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from linearizer.applications import OneStepFlow
+from linearizer.cli.train import fit_flow
+from linearizer.data import open_data
+from linearizer.saving import PRETRAINED, round_to_half_
+from linearizer.training import Recipe
+
+CARD = """# {name}
+
+A one-step flow (`OneStepFlow`) from N(0, I) to images {shape}: `linearizer.load("{name}")`.
+
+| | |
+|---|---|
+| data | {data}, {images:,} training images |
+| recipe | g by maximum likelihood, operators in closed form: `{recipe}` |
+| command | `{command}` |
+| training | {steps} steps in {minutes:.0f} minutes on {hardware} |
+| parameters | {parameters:.2f} M in g, stored in half precision, used in float32 |
+| licence | of the weights Apache-2.0; of the data its own |
+
+{metrics}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--hardware", default="one thread of a processor")
+    arguments = parser.parse_args()
+    note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
+    recipe = Recipe(**note["recipe"])
+    data_dir = None if note["data_dir"] is None else Path(note["data_dir"])
+    train, _ = open_data(note["data"], data_dir, seed=note["seed"])
+    g = OneStepFlow.from_pretrained(arguments.run).g_data.bijections[0]  # without the centring
+    round_to_half_(g)
+    flow = fit_flow(g, train, recipe, note["seed"])
+    folder = PRETRAINED / arguments.name
+    flow.save_pretrained(folder, overwrite=True, compact=True)
+    table = arguments.run / "evaluation.md"
+    card = CARD.format(
+        name=arguments.name,
+        shape=train.shape,
+        data=note["data"],
+        images=len(train),
+        recipe=note["recipe"],
+        command=f"linearizer train one-step --data {note['data']} --seed {note['seed']}",
+        steps=note["steps"],
+        minutes=note["seconds"] / 60,
+        hardware=arguments.hardware,
+        parameters=sum(p.numel() for p in g.parameters()) / 1e6,
+        metrics=table.read_text(encoding="utf-8") if table.exists() else "",
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    print(f"{folder}: {size:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

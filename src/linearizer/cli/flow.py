@@ -1,0 +1,185 @@
+"""What the commands on a trained one-step flow do."""
+
+import math
+from pathlib import Path
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from rich.console import Console
+from rich.table import Table
+from safetensors.torch import save_file
+from torch import Tensor
+
+from linearizer.applications import OneStepFlow
+from linearizer.cli.pictures import save_mosaic
+from linearizer.errors import FileExistsAlreadyError, FileFormatError, ShapeError
+from linearizer.operators import Method
+
+COLUMNS = 8
+
+
+class Output:
+    """A picture and its tensors, next to each other, never written over unasked.
+
+    Raises:
+        FileExistsAlreadyError: If there is one of them and `overwrite` is false.
+    """
+
+    def __init__(self, picture: Path, *, overwrite: bool) -> None:
+        self.picture, self.tensors = picture, picture.with_suffix(".safetensors")
+        for path in (self.picture, self.tensors):
+            if path.exists() and not overwrite:
+                raise FileExistsAlreadyError(
+                    f"expected a new file, got {path}, which exists; "
+                    "choose another with --out, or replace it with --overwrite"
+                )
+
+    def write(
+        self,
+        rows: list[Tensor],
+        tensors: dict[str, Tensor],
+        row_labels: list[str] | None = None,
+        column_labels: list[str] | None = None,
+    ) -> None:
+        """Write both and say where."""
+        self.picture.parent.mkdir(parents=True, exist_ok=True)
+        save_mosaic(
+            self.picture, rows, row_labels=row_labels or [], column_labels=column_labels or []
+        )
+        save_file({k: t.contiguous() for k, t in tensors.items()}, self.tensors)
+        Console().print(f"{self.picture} and {self.tensors}", soft_wrap=True)
+
+
+def open_flow(run: str) -> OneStepFlow:
+    """The flow in a folder, or the pretrained one of a name."""
+    return OneStepFlow.from_pretrained(run)
+
+
+def read_images(paths: list[Path], shape: tuple[int, ...], *, resize: bool) -> Tensor:
+    """Image files as (N, C, H, W) in [-1, 1].
+
+    Raises:
+        FileFormatError: If a file is missing or no image.
+        ShapeError: If its size is another and `resize` is false.
+    """
+    channels, height, width = shape
+    images = []
+    for path in paths:
+        try:
+            with Image.open(path) as file:
+                image = file.convert("L" if channels == 1 else "RGB")
+        except FileNotFoundError as error:
+            raise FileFormatError(f"expected an image file, got no file {path}") from error
+        except (UnidentifiedImageError, OSError) as error:
+            raise FileFormatError(
+                f"expected an image in {path}, got something unreadable; save it as PNG or JPEG"
+            ) from error
+        if image.size != (width, height):
+            if not resize:
+                raise ShapeError(
+                    f"expected {width}×{height} pixels, got {image.width}×{image.height} in "
+                    f"{path}; pass --resize, or crop it yourself"
+                )
+            image = image.resize((width, height), Image.Resampling.LANCZOS)
+        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+        images.append(pixels.reshape(height, width, channels).movedim(-1, 0) / 127.5 - 1)
+    return torch.stack(images)
+
+
+@torch.no_grad()
+def sample(
+    run: str,
+    count: int,
+    steps: int | None,
+    method: Method,
+    temperature: float,
+    seed: int,
+    out: Output,
+) -> None:
+    """New images, in one step or many."""
+    flow = open_flow(run)
+    images = flow.sample(count, steps=steps, method=method, temperature=temperature, seed=seed)
+    out.write(_rows(images), {"images": images})
+
+
+@torch.no_grad()
+def invert(run: str, paths: list[Path], resize: bool, out: Output) -> None:
+    """Images, the noise that they come from, and the images again."""
+    flow = open_flow(run)
+    images = read_images(paths, flow.g_data.in_shape, resize=resize)
+    noise = flow.encode(images)
+    again = flow.decode(noise)
+    as_image = (noise / 3).reshape(images.shape)
+    out.write(
+        [images, as_image, again],
+        {"images": images, "noise": noise, "reconstruction": again},
+        ["image", "its noise", "and back"],
+    )
+    error = float((again - images).square().mean())
+    peak = math.inf if error == 0 else 10 * math.log10(4 / error)
+    Console().print(f"reconstruction: {peak:.1f} dB PSNR")
+
+
+@torch.no_grad()
+def interpolate(run: str, a: Path, b: Path, count: int, resize: bool, out: Output) -> None:
+    """The straight line between two images in the induced space, and in pixels."""
+    flow = open_flow(run)
+    x, y = read_images([a, b], flow.g_data.in_shape, resize=resize)
+    line = flow.interpolate(x, y, count)
+    times = torch.linspace(0, 1, count)
+    pixels = torch.stack([torch.lerp(x, y, float(t)) for t in times])
+    out.write(
+        [line, pixels],
+        {"line": line, "pixels": pixels},
+        ["induced space", "pixels"],
+        [f"{t:.2f}" for t in times],
+    )
+
+
+@torch.no_grad()
+def likelihood(run: str, paths: list[Path], resize: bool, levels: int) -> None:
+    """The exact density of images, as bits a dimension in units of grey levels."""
+    flow = open_flow(run)
+    images = read_images(paths, flow.g_data.in_shape, resize=resize)
+    table = Table(box=None)
+    table.add_column("image", overflow="fold")
+    table.add_column("log-density (nats)", justify="right")
+    table.add_column("bits a dimension", justify="right")
+    for path, density in zip(paths, flow.log_prob(images), strict=True):
+        bits = -float(density) / images[0].numel() / math.log(2) + math.log2((levels - 1) / 2)
+        table.add_row(str(path), f"{float(density):.1f}", f"{bits:.3f}")
+    Console().print(table)
+
+
+@torch.no_grad()
+def directions(
+    run: str, path: Path | None, count: int, reach: float, resize: bool, out: Output
+) -> None:
+    """Walks along the leading left singular points of the sampler, from an image or the mean."""
+    flow = open_flow(run)
+    f = flow.collapse()
+    W, s = f.codomain, f.svd(count)
+    start = (
+        W.zero() if path is None else read_images([path], flow.g_data.in_shape, resize=resize)[0]
+    )
+    lengths = torch.linspace(-reach, reach, 9)
+    walks = torch.stack(
+        [
+            torch.stack([W.add(start, W.scale(float(t * sigma), point)) for t in lengths])
+            for point, sigma in zip(s.left, s.singular_values, strict=True)
+        ]
+    )
+    out.write(
+        list(walks),
+        {"walks": walks, "singular_values": s.singular_values},
+        [f"σ{i + 1} = {sigma:.2f}" for i, sigma in enumerate(s.singular_values)],
+        [f"{t:+.1f}" for t in lengths],
+    )
+
+
+def _rows(images: Tensor) -> list[Tensor]:
+    """Rows of up to eight images; the last is filled up with black."""
+    columns = min(COLUMNS, len(images))
+    missing = -len(images) % columns
+    filled = torch.cat([images, images.new_full((missing, *images.shape[1:]), -1.0)])
+    return list(filled.split(columns))

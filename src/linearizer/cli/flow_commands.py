@@ -1,0 +1,138 @@
+"""The commands on a trained one-step flow: their options."""
+
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+Run = Annotated[str, typer.Argument(help="Folder of a trained flow.")]
+Images = Annotated[list[Path], typer.Argument(help="Image files.")]
+Resize = Annotated[bool, typer.Option(help="Resize images of another size.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise.")]
+
+
+class Method(StrEnum):
+    """Runge-Kutta methods."""
+
+    euler = "euler"
+    midpoint = "midpoint"
+    heun = "heun"
+    rk4 = "rk4"
+
+
+def _work() -> ModuleType:
+    from linearizer.cli import flow  # noqa: PLC0415  (matplotlib is slow to import)
+
+    return flow
+
+
+def sample(
+    run: Run,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 64,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Really take so many steps, instead of one.")
+    ] = None,
+    method: Annotated[Method, typer.Option(help="Of many steps.")] = Method.euler,
+    temperature: Annotated[float, typer.Option(min=0.0, help="Deviation of the noise.")] = 1.0,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="PNG file.")] = Path("samples.png"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Generate images in one step."""
+    work = _work()
+    output = work.Output(out, overwrite=overwrite)
+    work.sample(run, count, steps, method.value, temperature, seed, output)
+
+
+def invert(
+    run: Run,
+    images: Images,
+    resize: Resize = False,
+    out: Annotated[Path, typer.Option(help="PNG file.")] = Path("inversion.png"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Find the noise that images come from, and reconstruct them from it."""
+    work = _work()
+    work.invert(run, images, resize, work.Output(out, overwrite=overwrite))
+
+
+def interpolate(
+    run: Run,
+    a: Annotated[Path, typer.Argument(help="First image.")],
+    b: Annotated[Path, typer.Argument(help="Last image.")],
+    count: Annotated[int, typer.Option("-n", "--count", min=2, help="Images on the line.")] = 9,
+    resize: Resize = False,
+    out: Annotated[Path, typer.Option(help="PNG file.")] = Path("interpolation.png"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Walk the straight line of the induced space from one image to another."""
+    work = _work()
+    work.interpolate(run, a, b, count, resize, work.Output(out, overwrite=overwrite))
+
+
+def likelihood(
+    run: Run,
+    images: Images,
+    resize: Resize = False,
+    levels: Annotated[int, typer.Option(min=2, help="Grey levels of the images.")] = 256,
+) -> None:
+    """Print the exact log-density of images."""
+    _work().likelihood(run, images, resize, levels)
+
+
+def directions(
+    run: Run,
+    image: Annotated[Path | None, typer.Option(help="Start here; else at the mean.")] = None,
+    count: Annotated[int, typer.Option("-k", "--count", min=1, help="Directions.")] = 8,
+    reach: Annotated[float, typer.Option(min=0.0, help="Furthest point, in deviations.")] = 3.0,
+    resize: Resize = False,
+    out: Annotated[Path, typer.Option(help="PNG file.")] = Path("directions.png"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Walk along the leading singular directions of the sampler."""
+    work = _work()
+    output = work.Output(out, overwrite=overwrite)
+    work.directions(run, image, count, reach, resize, output)
+
+
+def evaluate(
+    run: Run,
+    data: Annotated[str | None, typer.Option(help="Data set; that of the run by default.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where its files lie.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; the run by default.")] = None,
+    lpips_backbone: Annotated[
+        Path | None, typer.Option(help="Weights of SqueezeNet 1.1, for LPIPS.")
+    ] = None,
+    lpips_heads: Annotated[Path | None, typer.Option(help="Weights of its LPIPS heads.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Of the many-step samplers.")] = 100,
+    count: Annotated[int, typer.Option("-n", "--count", min=2, help="Images measured.")] = 1000,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure a flow against held-out images, and print the paper's table beside it."""
+    if (lpips_backbone is None) != (lpips_heads is None):
+        raise typer.BadParameter("give both --lpips-backbone and --lpips-heads, or neither")
+    from linearizer.cli.evaluate import evaluate as measure  # noqa: PLC0415  (slow to import)
+
+    measure(
+        run,
+        data=data,
+        data_dir=data_dir,
+        out=out,
+        lpips=None
+        if lpips_backbone is None or lpips_heads is None
+        else (lpips_backbone, lpips_heads),
+        steps=steps,
+        count=count,
+        seed=seed,
+        overwrite=overwrite,
+    )
+
+
+def add_flow_commands(app: typer.Typer) -> None:
+    """Make them commands of `app`."""
+    for command in (sample, invert, interpolate, likelihood, directions, evaluate):
+        app.command()(command)

@@ -1,0 +1,64 @@
+"""`linearizer train ...`: its commands and options."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+train = typer.Typer(help="Train a model on images.", no_args_is_help=True)
+
+
+@train.callback()
+def _train() -> None:
+    """Train a model on images."""
+
+
+@train.command("one-step")
+def one_step(
+    data: Annotated[
+        str, typer.Option(help="digits, mnist, faces64, hf:NAME, or a folder or zip of images.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the files of mnist or faces64 lie.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Recipe: digits, mnist, faces64 or quick.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.")] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Couplings.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Hidden width of a coupling.")] = None,
+    noise: Annotated[
+        float | None, typer.Option(min=0.0, help="Dequantisation noise, in grey levels.")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Train no longer than this.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+) -> None:
+    """Train a one-step generator: g by maximum likelihood, the operator in closed form.
+
+    An interrupted run goes on where it stopped when the same command is given again. Several
+    processes: torchrun --nproc-per-node 2 -m linearizer train one-step ...
+    """
+    from linearizer.cli.train import train_one_step  # noqa: PLC0415  (Lightning is slow to import)
+
+    changes = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "depth": depth,
+        "width": width,
+        "noise": noise,
+    }
+    train_one_step(
+        data,
+        data_dir,
+        out,
+        preset=preset,
+        changes=changes,
+        max_minutes=max_minutes,
+        seed=seed,
+        overwrite=overwrite,
+    )

@@ -1,0 +1,148 @@
+"""Image files of any size and kind as one tensor of bytes."""
+
+import io
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from linearizer.data.extras import needs_extra
+from linearizer.data.files import ImageFiles
+from linearizer.errors import FileFormatError, RangeError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+GREY = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
+NAMED = 3
+
+T = TypeVar("T")
+Crop = Callable[[int, int], int]
+"""The side of the centre square to keep, from width and height."""
+
+
+class SkippedFilesWarning(UserWarning):
+    """Some image files could not be read and were left out."""
+
+
+def read_pixels(
+    files: ImageFiles, *, size: int | None = None, grey: bool | None = None, crop: Crop = min
+) -> tuple[Tensor, list[int]]:
+    """The centre squares of all readable images, at one size.
+
+    Images are turned upright (EXIF), laid on white where they are transparent, reduced to 8 bits
+    a channel, cropped, and resized with an antialiasing bicubic filter. Files that cannot be
+    read are skipped with one `SkippedFilesWarning`.
+
+    Args:
+        files: The files.
+        size: Side of the result; the smallest centre square's by default.
+        grey: Whether the result has one channel; by default, if no image has colours.
+        crop: Side of the centre square to keep, from width and height.
+
+    Returns:
+        Pixels (N, 1 or 3, size, size) as uint8, and the number of the file of each image.
+
+    Raises:
+        FileFormatError: If no file can be read.
+        RangeError: If the size is not positive.
+        MissingExtraError: If Pillow is not installed.
+    """
+    with needs_extra("pillow"):
+        import PIL.Image  # noqa: F401, PLC0415
+    if size is not None and size < 1:
+        raise RangeError(f"expected a size of one pixel or more, got {size}")
+    reasons: dict[int, str] = {}
+    kept = list(range(len(files.names)))
+    if size is None or grey is None:
+        headers = _map_readable(lambda i: _header(files.read(i), crop), kept, reasons)
+        kept = list(headers)
+        size = min((side for side, _ in headers.values()), default=1) if size is None else size
+        grey = all(grey for _, grey in headers.values()) if grey is None else grey
+
+    side, mode = size, "L" if grey else "RGB"
+    pixels = torch.empty(len(kept), 1 if grey else 3, side, side, dtype=torch.uint8)
+    rows = iter(pixels)
+
+    def fill(i: int) -> None:
+        square = _square(files.read(i), side, mode, crop)
+        next(rows).copy_(torch.from_numpy(square.reshape(side, side, -1)).permute(2, 0, 1))
+
+    kept = list(_map_readable(fill, kept, reasons))
+    _report(reasons, files)
+    return pixels[: len(kept)], kept
+
+
+def _map_readable(f: Callable[[int], T], items: list[int], reasons: dict[int, str]) -> dict[int, T]:
+    """The results of f where it has one; `reasons` takes up why it has none elsewhere."""
+    results = {}
+    for i in items:
+        try:
+            results[i] = f(i)
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ...
+            reasons[i] = str(error) or type(error).__name__
+    return results
+
+
+def _report(reasons: dict[int, str], files: ImageFiles) -> None:
+    if not reasons:
+        return
+    first = min(reasons)
+    if len(reasons) == len(files.names):
+        raise FileFormatError(
+            f"expected images in {files.where}, got {len(reasons)} files of which none can be "
+            f"read ({files.names[first]}: {reasons[first]}); copy or download them again"
+        )
+    named = ", ".join(files.names[i] for i in sorted(reasons)[:NAMED])
+    more = f" and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
+    warnings.warn(
+        f"skipped {len(reasons)} of {len(files.names)} images in {files.where} that cannot be "
+        f"read: {named}{more}",
+        SkippedFilesWarning,
+        stacklevel=3,
+    )
+
+
+def _open(content: bytes) -> "Image":
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
+
+    try:
+        return Image.open(io.BytesIO(content))
+    except UnidentifiedImageError as error:  # its message names an object in memory
+        raise ValueError("in no known image format") from error
+
+
+def _header(content: bytes, crop: Crop) -> tuple[int, bool]:
+    with _open(content) as image:
+        return crop(*image.size), image.mode in GREY
+
+
+def _square(content: bytes, size: int, mode: str, crop: Crop) -> npt.NDArray[Any]:
+    from PIL import Image, ImageOps  # noqa: PLC0415
+
+    with _open(content) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        side = crop(*image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        square = _opaque(image.crop((left, top, left + side, top + side)), mode)
+        if side != size:
+            square = square.resize((size, size), Image.Resampling.BICUBIC)
+        return np.array(square)
+
+
+def _opaque(image: "Image", mode: str) -> "Image":
+    from PIL import Image  # noqa: PLC0415
+
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8 and not scale
+        eight_bits = np.clip(np.asarray(image), 0, 65535) // 257
+        return Image.fromarray(eight_bits.astype(np.uint8)).convert(mode)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert(mode)

@@ -1,0 +1,125 @@
+"""`linearizer train one-step` and the commands on what it trains, from beginning to end."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import linearizer as lz
+from command_line import assert_one_clear_line, linearizer
+
+pytest.importorskip("lightning")
+from PIL import Image
+from safetensors.torch import load_file
+
+TRAIN = ["train", "one-step", "--data", "digits", "--preset", "quick", "--noise", "2"]
+QUICK = [*TRAIN, "--steps", "60", "--depth", "4", "--width", "32"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train") / "run"
+    done = linearizer(*QUICK, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    from linearizer.data import load_digits
+
+    paths = []
+    for i, digit in enumerate(load_digits().images[:3, 0]):
+        path = folder / f"digit{i}.png"
+        Image.fromarray(((digit + 1) * 127.5).byte().numpy()).save(path)
+        paths.append(path)
+    return paths
+
+
+def losses(folder):
+    (path,) = folder.glob("logs/version_*/metrics.csv")
+    with path.open() as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_a_run_leaves_a_flow_a_log_and_a_note(run):
+    flow = lz.OneStepFlow.from_pretrained(run)
+    assert flow.g_data.in_shape == (1, 8, 8)
+    assert len(losses(run)) == 6
+    note = json.loads((run / "run.json").read_text())
+    assert note["data"] == "digits"
+    assert note["steps"] == 60
+    assert not (run / "checkpoints").exists()
+
+
+def test_a_finished_run_is_kept(run):
+    assert_one_clear_line(linearizer(*QUICK, "--out", run), "--overwrite")
+
+
+def test_two_processes_train_as_one_does_with_the_doubled_batch(tmp_path):
+    options = [*QUICK[:-6], "--steps", "30", "--depth", "2", "--width", "16", "--batch-size", "64"]
+    assert linearizer(*options, "--out", tmp_path / "one").returncode == 0
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [*launch, "--nproc-per-node", "2", "-m", "linearizer", *options]
+    two = subprocess.run(
+        [*command, "--out", tmp_path / "two"], capture_output=True, text=True, check=False
+    )
+    assert two.returncode == 0, two.stderr
+    alone, together = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert len(alone) == 3
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_sample_in_one_step_and_in_many(run, tmp_path):
+    out = tmp_path / "s.png"
+    assert linearizer("sample", run, "-n", "12", "--out", out).returncode == 0
+    images = load_file(out.with_suffix(".safetensors"))["images"]
+    assert images.shape == (12, 1, 8, 8)
+    assert Image.open(out).size[0] > 100
+    many = tmp_path / "m.png"
+    options = ["-n", "12", "--steps", "20", "--method", "rk4", "--out", many]
+    assert linearizer("sample", run, *options).returncode == 0
+    again = load_file(many.with_suffix(".safetensors"))["images"]
+    torch.testing.assert_close(again, images, rtol=0, atol=1e-3)
+    assert_one_clear_line(linearizer("sample", run, "--out", out), "exists", "--overwrite")
+
+
+def test_invert_interpolate_likelihood_directions(run, pictures, tmp_path):
+    a, b, _ = pictures
+    done = linearizer("invert", run, a, b, "--out", tmp_path / "i.png")
+    assert done.returncode == 0, done.stderr
+    found = load_file(tmp_path / "i.safetensors")
+    torch.testing.assert_close(found["reconstruction"], found["images"], rtol=0, atol=1e-3)
+    done = linearizer("interpolate", run, a, b, "-n", "5", "--out", tmp_path / "l.png")
+    assert done.returncode == 0, done.stderr
+    line = load_file(tmp_path / "l.safetensors")["line"]
+    assert line.shape == (5, 1, 8, 8)
+    torch.testing.assert_close(line[[0, -1]], found["images"], rtol=0, atol=1e-4)
+    done = linearizer("likelihood", run, a, b, "--levels", "17")
+    assert done.returncode == 0, done.stderr
+    assert "digit1.png" in "".join(done.stdout.split())
+    done = linearizer("directions", run, "--image", a, "-k", "3", "--out", tmp_path / "d.png")
+    assert done.returncode == 0, done.stderr
+    assert load_file(tmp_path / "d.safetensors")["walks"].shape == (3, 9, 1, 8, 8)
+
+
+def test_bad_input_is_one_clear_line(run, pictures, tmp_path):
+    out = ["--out", tmp_path / "x.png"]
+    big = tmp_path / "big.png"
+    Image.new("RGB", (20, 30)).save(big)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"not a picture")
+    assert_one_clear_line(linearizer("invert", run, big, *out), "expected 8×8", "--resize")
+    assert linearizer("invert", run, big, "--resize", *out).returncode == 0
+    assert_one_clear_line(linearizer("likelihood", run, broken), "broken.png")
+    assert_one_clear_line(linearizer("likelihood", run, tmp_path / "none.png"), "no file")
+    assert_one_clear_line(linearizer("sample", tmp_path / "nothing"), "expected a saved model")
+    lz.vector_bijection(4).save_pretrained(tmp_path / "other")
+    other = linearizer("sample", tmp_path / "other")
+    assert_one_clear_line(other, "expected a OneStepFlow")
+    unknown = linearizer(*TRAIN[:-4], "--preset", "huge", "--out", tmp_path / "y")
+    assert_one_clear_line(unknown, "preset", "digits")
