@@ -1,6 +1,7 @@
 """Makes a pretrained model of a finished run: rounded weights, refitted operators, and a card.
 
-python benchmarks/ship.py RUN NAME
+First `python benchmarks/ship.py RUN NAME`, then `linearizer evaluate NAME --out EVALUATION`, then
+the first again with `--evaluation EVALUATION`: the card's table is of the rounded weights.
 """
 
 import argparse
@@ -34,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--evaluation", type=Path, help="folder that evaluate wrote")
     parser.add_argument("--hardware", default="one thread of a processor")
     arguments = parser.parse_args()
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
@@ -45,7 +47,9 @@ def main() -> None:
     flow = fit_flow(g, train, recipe, note["seed"])
     folder = PRETRAINED / arguments.name
     flow.save_pretrained(folder, overwrite=True, compact=True)
-    table = arguments.run / "evaluation.md"
+    shared = {**note, "data_dir": None}  # where the data lay here is of no use elsewhere
+    (folder / "run.json").write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
+    table = arguments.evaluation / "evaluation.md" if arguments.evaluation else None
     card = CARD.format(
         name=arguments.name,
         shape=train.shape,
@@ -57,7 +61,7 @@ def main() -> None:
         minutes=note["seconds"] / 60,
         hardware=arguments.hardware,
         parameters=sum(p.numel() for p in g.parameters()) / 1e6,
-        metrics=table.read_text(encoding="utf-8") if table.exists() else "",
+        metrics=table.read_text(encoding="utf-8") if table else "",
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6

@@ -13,7 +13,7 @@ from linearizer.cli.flow import open_flow
 from linearizer.data import Images, open_data
 from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
 from linearizer.metrics import LPIPS, Classifier
-from linearizer.saving import CONFIG_FILE
+from linearizer.saving import CONFIG_FILE, find_model
 from linearizer.training import train_classifier
 
 PAPERS: dict[str, Paper] = {"mnist": "mnist", "faces64": "celeba"}
@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Measure the flow in `run` and write `evaluation.json` and `evaluation.md` into `out`."""
     flow = open_flow(run)
-    note = _note(Path(run))
+    note = _note(find_model(run))
     data = data or note.get("data")
     if data is None:
         raise RangeError(f"expected the data set of {run}, got none; name it with --data")
