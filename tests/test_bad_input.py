@@ -163,7 +163,7 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
     "rank too large": (errors.RangeError, lambda: fit(X(5, 4), X(5, 4), rank=5)),
     "flow of other bases": (
         errors.ShapeError,
-        lambda: lz.CovarianceFlow(torch.eye(3), torch.eye(3), X(2)),
+        lambda: lz.CovarianceFlow(torch.eye(3), X(2)),
     ),
     # spaces
     "too few weights": (errors.ShapeError, lambda: V.combine([1.0], X(2, 4))),

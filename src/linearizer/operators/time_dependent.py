@@ -55,9 +55,11 @@ class CovarianceFlow(TimeDependentOperator):
     exact flow from 0 to t is `P diag(√d) P⁻¹`: no network for A, and no steps.
 
     Args:
-        basis: P, (n, n).
-        inverse_basis: P⁻¹, (n, n).
+        basis: P, (n, n), invertible; its inverse is computed and not saved.
         variances: λ > 0, (n,).
+
+    Raises:
+        ShapeError: If there are not as many variances as rows and columns.
 
     Example:
         >>> import torch, linearizer as lz
@@ -71,17 +73,17 @@ class CovarianceFlow(TimeDependentOperator):
     inverse_basis: Tensor
     variances: Tensor
 
-    def __init__(self, basis: Tensor, inverse_basis: Tensor, variances: Tensor) -> None:
+    def __init__(self, basis: Tensor, variances: Tensor) -> None:
         n = variances.numel()
-        if basis.shape != (n, n) or inverse_basis.shape != (n, n):
+        if basis.shape != (n, n):
             raise ShapeError(
-                f"expected bases ({n}, {n}) for {n} variances, got {tuple(basis.shape)} and "
-                f"{tuple(inverse_basis.shape)}"
+                f"expected a basis ({n}, {n}) for {n} variances, got {tuple(basis.shape)}"
             )
         super().__init__(n)
         register(self, "basis", basis)
-        register(self, "inverse_basis", inverse_basis)
         register(self, "variances", variances)
+        inverse = torch.linalg.inv(basis.double()).to(basis.dtype)
+        self.register_buffer("inverse_basis", inverse, persistent=False)
 
     @classmethod
     def between(cls, C0: Tensor, C1: Tensor) -> "CovarianceFlow":
@@ -96,10 +98,8 @@ class CovarianceFlow(TimeDependentOperator):
         whitened = (Q / deviation).mT @ C1.double() @ (Q / deviation)
         variances, R = torch.linalg.eigh((whitened + whitened.mT) / 2)
         basis = (Q * deviation) @ R
-        inverse = R.mT @ (Q / deviation).mT
         smallest = torch.finfo(C1.dtype).eps * len(values) * variances[-1]
-        parts = (basis, inverse, variances.clamp_min(smallest))
-        return cls(*(part.to(C1.dtype) for part in parts))
+        return cls(basis.to(C1.dtype), variances.clamp_min(smallest).to(C1.dtype))
 
     def at(self, t: float) -> LinearOperator:
         """`P diag(tλ / ((1-t)² + t²λ)) P⁻¹`."""
