@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench clean docs/demo.md
+.PHONY: setup demo test lint bench clean docs/demo.md docs/one-step.md
 
 setup: .venv/installed
 
@@ -25,9 +25,13 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/bijections.py --out docs/bijections.md
+	$(BIN)/python benchmarks/one_step.py --out docs/one-step-benchmark.md
 
 docs/demo.md: setup
 	$(BIN)/python benchmarks/demo_page.py --run runs/demo --out docs
+
+docs/one-step.md: setup
+	$(BIN)/python benchmarks/one_step_page.py --out docs
 
 clean:
 	rm -rf .venv .pytest_cache .hypothesis .mypy_cache .ruff_cache

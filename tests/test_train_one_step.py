@@ -107,6 +107,18 @@ def test_invert_interpolate_likelihood_directions(run, pictures, tmp_path):
     assert load_file(tmp_path / "d.safetensors")["walks"].shape == (3, 9, 1, 8, 8)
 
 
+def test_the_papers_operator_trains_and_samples_on_its_own_grid(tmp_path):
+    options = ["--operator", "paper", "--rank", "4", "--out", tmp_path / "paper"]
+    assert linearizer(*QUICK, *options).returncode == 0
+    flow = lz.OneStepFlow.from_pretrained(tmp_path / "paper")
+    noise = flow.noise(5, seed=0)
+    torch.testing.assert_close(flow.decode(noise), flow.integrate(noise, 100), rtol=0, atol=1e-3)
+    done = linearizer("sample", tmp_path / "paper", "--steps", "1", "--out", tmp_path / "x.png")
+    assert_one_clear_line(done, "paper's time grid")
+    options = ["--operator", "paper", "--rank", "65", "--out", tmp_path / "too_high"]
+    assert_one_clear_line(linearizer(*QUICK, *options), "rank", "64")
+
+
 def test_bad_input_is_one_clear_line(run, pictures, tmp_path):
     out = ["--out", tmp_path / "x.png"]
     big = tmp_path / "big.png"

@@ -45,7 +45,7 @@ def evaluate(
             f"expected no evaluation in {out}, got one; choose another folder with --out, or "
             "replace it with --overwrite"
         )
-    train, held_out = open_data(data, data_dir, seed=note.get("seed", 0))
+    train, held_out = open_data(data, data_dir, seed=note.get("seed", 0), size=note.get("size"))
     _check_shape(flow, train, data)
     judge = _judge(out / "judge", train)
     results = evaluate_flow(

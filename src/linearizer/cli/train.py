@@ -1,15 +1,15 @@
 """`linearizer train one-step`: a one-step flow on any images."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
-from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.bijections import Bijection
@@ -17,9 +17,21 @@ from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import close_run, open_run
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
-from linearizer.training import CHECKPOINT, PRESETS, MaximumLikelihood, Recipe, Schedule, fit
+from linearizer.operators import HyperLowRank
+from linearizer.training import (
+    CHECKPOINT,
+    PRESETS,
+    FlowMatching,
+    MaximumLikelihood,
+    Recipe,
+    Schedule,
+    fit,
+)
 
 STATISTICS = 20_000
+PREVIEW_STATISTICS = 2000
+LARGEST_PREVIEW = 1024
+PAPER_STEPS = 100
 
 
 def train_one_step(
@@ -28,47 +40,47 @@ def train_one_step(
     out: Path,
     *,
     preset: str | None,
+    operator: str,
+    rank: int,
+    size: int | None,
     changes: dict[str, Any],
     max_minutes: float | None,
     seed: int,
     overwrite: bool,
 ) -> None:
-    """Train g by maximum likelihood, compute the operators, and save the flow in `out`."""
+    """Train a flow with one of the two kinds of operators, and save it in `out`."""
     console = Console()
     recipe = choose_recipe(data, preset, changes)
-    train, _ = open_data(data, data_dir, seed=seed)
-    if recipe.patch > 1 and recipe.layout == "patch" and train.shape[1] % recipe.patch:
-        raise RangeError(
-            f"expected a patch that divides {train.shape[1]} pixels, got {recipe.patch}; "
-            "choose another preset"
-        )
+    train, _ = open_data(data, data_dir, seed=seed, size=size)
+    torch.manual_seed(seed)
+    job = _paper_job(recipe, train, rank) if operator == "paper" else _job(recipe, train, seed)
     settings = {
         "application": "one-step",
         "data": data,
         "data_dir": None if data_dir is None else str(data_dir),
+        "size": size,
         "seed": seed,
         "max_minutes": max_minutes,
+        "operator": operator,
+        "rank": rank if operator == "paper" else None,
         "recipe": asdict(recipe),
     }
     checkpoints = open_run(out, settings, overwrite=overwrite)
     if (checkpoints / CHECKPOINT).exists():
         console.print(f"Going on with the interrupted run in {out} (resumed from its checkpoint)")
-    torch.manual_seed(seed)
-    g = recipe.bijection(train.shape)
-    module = MaximumLikelihood(g, recipe.steps, recipe.learning_rate, recipe.weight_decay)
     trained = fit(
-        module,
+        job.module,
         train,
         Schedule.of(recipe, seed=seed, max_minutes=max_minutes),
         title="Training g",
         checkpoints=checkpoints,
         logs=out,
-        callbacks=[_SampleGrids(g, train, recipe, out / "samples")],
+        callbacks=[_SampleGrids(job.preview, out / "samples")],
     )
     if not trained.is_first_process:
         return
-    flow = fit_flow(g.cpu().eval(), train, recipe, seed)
-    flow.save_pretrained(out, overwrite=True)
+    job.module.cpu().eval()
+    job.finish().save_pretrained(out, overwrite=True)
     note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
     (out / "run.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     close_run(out)
@@ -92,30 +104,62 @@ def fit_flow(g: Bijection, train: Images, recipe: Recipe, seed: int) -> OneStepF
     return OneStepFlow.fit(g, chosen.dequantized(recipe.noise, seed).split(1000))
 
 
+class _Job(NamedTuple):
+    """A training module, and the flows that are made of it on the way and at the end."""
+
+    module: LightningModule
+    preview: Callable[[], OneStepFlow | None]
+    finish: Callable[[], OneStepFlow]
+
+
+def _job(recipe: Recipe, train: Images, seed: int) -> _Job:
+    """g by maximum likelihood, operators in closed form."""
+    g = recipe.bijection(train.shape)
+    module = MaximumLikelihood(g, recipe.steps, recipe.learning_rate, recipe.weight_decay)
+    some = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
+
+    def preview() -> OneStepFlow | None:
+        if g.out_shape[0] > LARGEST_PREVIEW:
+            return None
+        device = next(g.parameters()).device
+        return OneStepFlow.fit(g, [some.dequantized(recipe.noise, seed).to(device)])
+
+    return _Job(module, preview, lambda: fit_flow(g, train, recipe, seed))
+
+
+def _paper_job(recipe: Recipe, train: Images, rank: int) -> _Job:
+    """Both bijections and the operators together, by the paper's losses."""
+    g_data, g_noise = recipe.bijection(train.shape), recipe.bijection(train.shape)
+    family = HyperLowRank(g_data.out_shape[0], rank=rank)
+    module = FlowMatching(
+        g_data,
+        family,
+        g_noise,
+        steps=recipe.steps,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+    )
+
+    def flow() -> OneStepFlow:
+        return OneStepFlow(g_data, family, g_noise, steps=PAPER_STEPS)
+
+    return _Job(module, flow, flow)
+
+
 class _SampleGrids(Callback):
-    """A picture of one-step samples at every checkpoint, from the same noise each time."""
+    """A picture of one-step samples every 250 steps, from the same noise each time."""
 
-    def __init__(self, g: Bijection, train: Images, recipe: Recipe, folder: Path) -> None:
-        self.g, self.recipe, self.folder = g, recipe, folder
-        self.some = train.take(torch.arange(min(len(train), 2000)))
+    def __init__(self, preview: Callable[[], OneStepFlow | None], folder: Path) -> None:
+        self.preview, self.folder = preview, folder
 
+    @torch.no_grad()
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
-        """Draw at every checkpoint, where the latent covariance is not too large to measure."""
+        """Draw, if it is time and this is the first process."""
         step = trainer.global_step
-        if step % 250 or not trainer.is_global_zero or self.g.out_shape[0] > 1024:
+        if step % 250 or not trainer.is_global_zero or (flow := self.preview()) is None:
             return
         self.folder.mkdir(exist_ok=True)
-        save_mosaic(self.folder / f"step_{step:06d}.png", list(self._samples().split(12)))
-
-    @torch.no_grad()
-    def _samples(self) -> Tensor:
-        flow = OneStepFlow.fit(
-            self.g, [self.some.dequantized(self.recipe.noise, 0).to(_device(self.g))]
-        )
-        return flow.sample(48, seed=0).cpu()
-
-
-def _device(g: Bijection) -> torch.device:
-    return next(g.parameters()).device
+        rows = list(flow.sample(48, seed=0).cpu().split(12))
+        save_mosaic(self.folder / f"step_{step:06d}.png", rows)

@@ -1,9 +1,18 @@
 """`linearizer train ...`: its commands and options."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Operator(StrEnum):
+    """How A(t) comes about."""
+
+    closed_form = "closed-form"
+    paper = "paper"
+
 
 train = typer.Typer(help="Train a model on images.", no_args_is_help=True)
 
@@ -25,6 +34,13 @@ def one_step(
     preset: Annotated[
         str | None, typer.Option(help="Recipe: digits, mnist, faces64 or quick.")
     ] = None,
+    operator: Annotated[
+        Operator, typer.Option(help="Closed form, or the paper's trained hypernetwork.")
+    ] = Operator.closed_form,
+    rank: Annotated[int, typer.Option(min=1, help="Of the paper's operator.")] = 16,
+    size: Annotated[
+        int | None, typer.Option(min=4, help="Side that a folder's images are resized to.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.")] = None,
     depth: Annotated[int | None, typer.Option(min=1, help="Couplings.")] = None,
@@ -38,7 +54,9 @@ def one_step(
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
 ) -> None:
-    """Train a one-step generator: g by maximum likelihood, the operator in closed form.
+    """Train a one-step generator of images.
+
+    By default g by maximum likelihood, and the operator in closed form.
 
     An interrupted run goes on where it stopped when the same command is given again. Several
     processes: torchrun --nproc-per-node 2 -m linearizer train one-step ...
@@ -57,6 +75,9 @@ def one_step(
         data_dir,
         out,
         preset=preset,
+        operator=operator.value,
+        rank=rank,
+        size=size,
         changes=changes,
         max_minutes=max_minutes,
         seed=seed,

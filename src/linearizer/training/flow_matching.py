@@ -112,8 +112,9 @@ class FlowMatching(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The loss of a batch of images; their labels are not used."""
         losses = self.losses(batch[0])
-        self.log_dict({f"loss_{name}": loss for name, loss in losses._asdict().items()})
-        self.log("loss", losses.total())
+        parts = {f"loss_{name}": part for name, part in losses._asdict().items()}
+        self.log_dict(parts, sync_dist=True)
+        self.log("loss", losses.total(), sync_dist=True)
         return losses.total()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
