@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from linearizer.applications import OneStepFlow
-from linearizer.cli.evaluation import Paper, evaluate_flow, evaluation_markdown
+from linearizer.cli.evaluation import evaluate_flow
+from linearizer.cli.evaluation_table import Paper, evaluation_markdown
 from linearizer.cli.flow import open_flow
 from linearizer.data import Images, open_data
 from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
