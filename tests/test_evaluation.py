@@ -10,11 +10,12 @@ import linearizer as lz
 
 pytest.importorskip("lightning")
 from linearizer.applications import OneStepFlow
-from linearizer.cli.evaluation import EQUAL_DB, METHODS, evaluate_flow
+from linearizer.cli.evaluation import EQUAL_DB, evaluate_flow
 from linearizer.cli.evaluation_table import evaluation_markdown
 from linearizer.data import Images, load_digits
 from linearizer.errors import RangeError
 from linearizer.metrics import LPIPS, Classifier, psnr_db
+from linearizer.operators import METHODS
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """One-step flow matching: an N-step sampler of a linear flow is one linear operator."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from linearizer import operators as ops
-from linearizer._checks import check_between
+from linearizer._checks import check_between, reference
 from linearizer.bijections import Bijection, Centring, Chain, Identity, forward_and_log_det
 from linearizer.errors import ShapeError
 from linearizer.linearizer import Linearizer
@@ -134,7 +134,8 @@ class OneStepFlow(nn.Module, Saveable):
         """N(0, temperature²) noise (count, *g_noise.in_shape), the same for the same seed."""
         check_between(count, 1, math.inf, "the number of samples")
         check_between(temperature, 0.0, math.inf, "the temperature")
-        like = self._like()
+        like = reference(self.family)
+        assert like is not None, "a family of operators holds numbers"
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         draws = torch.randn(count, *self.g_noise.in_shape, generator=generator)
         return temperature * draws.to(like)
@@ -183,6 +184,28 @@ class OneStepFlow(nn.Module, Saveable):
         space = InducedSpace(self.g_data)
         return torch.stack([space.lerp(x, y, i / (count - 1)) for i in range(count)])
 
+    def directions(
+        self, start: Tensor, lengths: Sequence[float], count: int
+    ) -> tuple[Tensor, Tensor]:
+        """Walks along the leading left singular points of the sampler, in the induced space.
+
+        Args:
+            start: The point (*shape) at length 0.
+            lengths: How far to go, in deviations of the noise: the walk along direction i is
+                at `start ⊕ (length · σ_i) ⊙ left_i`.
+            count: Number of directions.
+
+        Returns:
+            Points (count, len(lengths), *shape), and the singular values (count,).
+        """
+        f = self.collapse()
+        W, s = f.codomain, f.svd(count)
+        walks = [
+            torch.stack([W.add(start, W.scale(float(t * sigma), point)) for t in lengths])
+            for point, sigma in zip(s.left, s.singular_values, strict=True)
+        ]
+        return torch.stack(walks), s.singular_values
+
     def log_prob(self, data: Tensor) -> Tensor:
         """The exact log-density of the one-step sampler at data points, (*batch).
 
@@ -198,9 +221,6 @@ class OneStepFlow(nn.Module, Saveable):
 
     def _on_grid(self, time: float, steps: int) -> float:
         return self.family.end_time(steps) if time == 1.0 else time
-
-    def _like(self) -> Tensor:
-        return next(t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point())
 
 
 @torch.no_grad()

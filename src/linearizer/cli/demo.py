@@ -13,17 +13,14 @@ from linearizer.cli.demo_metrics import measure, report_rows
 from linearizer.cli.demo_pictures import draw
 from linearizer.cli.report import Row, write_report
 from linearizer.cli.run_folder import close_run, open_run
-from linearizer.data import load_digits
+from linearizer.data import open_data
 from linearizer.training import (
-    CHECKPOINT,
     PRESETS,
     MaximumLikelihood,
     Schedule,
     fit,
     train_classifier,
 )
-
-HELD_OUT = 297
 
 CODE = """import linearizer as lz
 flow = lz.load("{folder}")
@@ -37,7 +34,7 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
     console = Console()
     settings = {"steps": steps, "max_minutes": max_minutes, "seed": seed}
     checkpoints = open_run(out, settings, overwrite=overwrite)
-    train, held_out = load_digits().split(HELD_OUT, seed)
+    train, held_out = open_data("digits", seed=seed)
 
     # Networks this small gain nothing from more threads, and on a busy machine threads that
     # wait for each other were measured to take ten times as long.
@@ -46,8 +43,6 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
     recipe = replace(PRESETS["digits"], steps=steps)
     g = recipe.bijection(train.shape)
     schedule = Schedule.of(recipe, seed=seed, max_minutes=max_minutes)
-    if (checkpoints / CHECKPOINT).exists():
-        console.print(f"Going on with the interrupted run in {out} (resumed from its checkpoint)")
     trained = fit(
         MaximumLikelihood(g, steps, weight_decay=recipe.weight_decay),
         train,

@@ -18,11 +18,10 @@ from linearizer.metrics import (
     linearity_error,
     psnr_db,
 )
-from linearizer.operators import Method
+from linearizer.operators import METHODS
 
 SAMPLES = 1000
 N_STEPS = 100
-METHODS: tuple[Method, ...] = ("euler", "midpoint", "heun", "rk4")
 
 
 def measure(

@@ -97,17 +97,12 @@ def _draw_interpolation(flow: OneStepFlow, held_out: Images, path: Path) -> Sect
 
 
 def _draw_directions(flow: OneStepFlow, digit: Tensor, path: Path) -> Section:
-    f, count = flow.collapse(), 6
-    W, s = f.codomain, f.svd(count)
-    lengths = torch.linspace(-3, 3, 9)
-    rows = [
-        torch.stack([W.add(digit, W.scale(float(t * sigma), point)) for t in lengths])
-        for point, sigma in zip(s.left, s.singular_values, strict=True)
-    ]
+    lengths = torch.linspace(-3, 3, 9).tolist()
+    walks, values = flow.directions(digit, lengths, 6)
     save_mosaic(
         path,
-        rows,
-        row_labels=[f"σ{i + 1} = {value:.2f}" for i, value in enumerate(s.singular_values)],
+        list(walks),
+        row_labels=[f"σ{i + 1} = {value:.2f}" for i, value in enumerate(values)],
         column_labels=[f"{t:+.2f}" for t in lengths],
     )
     return Section(

@@ -16,9 +16,8 @@ from linearizer.data import Images
 from linearizer.errors import RangeError
 from linearizer.linearizer import Linearizer
 from linearizer.metrics import LPIPS, Classifier, bits_per_dimension, feature_distance
-from linearizer.operators import Method
+from linearizer.operators import METHODS
 
-METHODS: tuple[Method, ...] = ("euler", "midpoint", "heun", "rk4")
 BATCH = 100
 EQUAL_DB = 300.0
 """What equal images are given in place of an infinite PSNR, which JSON has no word for."""

@@ -1,6 +1,5 @@
 """What the commands on a trained one-step flow do."""
 
-import math
 from pathlib import Path
 
 import torch
@@ -13,7 +12,9 @@ from torch import Tensor
 from linearizer.applications import OneStepFlow
 from linearizer.cli.pictures import save_mosaic
 from linearizer.errors import FileExistsAlreadyError, FileFormatError, ShapeError
+from linearizer.metrics import nats_to_bits, psnr_db
 from linearizer.operators import Method
+from linearizer.spaces import InducedSpace
 
 COLUMNS = 8
 
@@ -115,9 +116,7 @@ def invert(run: str, paths: list[Path], resize: bool, out: Output) -> None:
         {"images": images, "noise": noise, "reconstruction": again},
         ["image", "its noise", "and back"],
     )
-    error = float((again - images).square().mean())
-    peak = math.inf if error == 0 else 10 * math.log10(4 / error)
-    Console().print(f"reconstruction: {peak:.1f} dB PSNR")
+    Console().print(f"reconstruction: {psnr_db(again, images):.1f} dB PSNR")
 
 
 @torch.no_grad()
@@ -146,7 +145,7 @@ def likelihood(run: str, paths: list[Path], resize: bool, levels: int) -> None:
     table.add_column("log-density (nats)", justify="right")
     table.add_column("bits a dimension", justify="right")
     for path, density in zip(paths, flow.log_prob(images), strict=True):
-        bits = -float(density) / images[0].numel() / math.log(2) + math.log2((levels - 1) / 2)
+        bits = nats_to_bits(float(density), images[0].numel(), levels)
         table.add_row(str(path), f"{float(density):.1f}", f"{bits:.3f}")
     Console().print(table)
 
@@ -157,22 +156,16 @@ def directions(
 ) -> None:
     """Walks along the leading left singular points of the sampler, from an image or the mean."""
     flow = open_flow(run)
-    f = flow.collapse()
-    W, s = f.codomain, f.svd(count)
-    start = (
-        W.zero() if path is None else read_images([path], flow.g_data.in_shape, resize=resize)[0]
-    )
-    lengths = torch.linspace(-reach, reach, 9)
-    walks = torch.stack(
-        [
-            torch.stack([W.add(start, W.scale(float(t * sigma), point)) for t in lengths])
-            for point, sigma in zip(s.left, s.singular_values, strict=True)
-        ]
-    )
+    if path is None:
+        start = InducedSpace(flow.g_data).zero()
+    else:
+        start = read_images([path], flow.g_data.in_shape, resize=resize)[0]
+    lengths = torch.linspace(-reach, reach, 9).tolist()
+    walks, values = flow.directions(start, lengths, count)
     out.write(
         list(walks),
-        {"walks": walks, "singular_values": s.singular_values},
-        [f"σ{i + 1} = {sigma:.2f}" for i, sigma in enumerate(s.singular_values)],
+        {"walks": walks, "singular_values": values},
+        [f"σ{i + 1} = {sigma:.2f}" for i, sigma in enumerate(values)],
         [f"{t:+.1f}" for t in lengths],
     )
 

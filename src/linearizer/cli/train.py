@@ -19,7 +19,6 @@ from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
 from linearizer.operators import HyperLowRank
 from linearizer.training import (
-    CHECKPOINT,
     PRESETS,
     FlowMatching,
     MaximumLikelihood,
@@ -66,8 +65,6 @@ def train_one_step(
         "recipe": asdict(recipe),
     }
     checkpoints = open_run(out, settings, overwrite=overwrite)
-    if (checkpoints / CHECKPOINT).exists():
-        console.print(f"Going on with the interrupted run in {out} (resumed from its checkpoint)")
     trained = fit(
         job.module,
         train,

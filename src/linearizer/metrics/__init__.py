@@ -7,7 +7,7 @@ from linearizer.metrics.generation import (
     feature_distance,
     frechet_distance,
 )
-from linearizer.metrics.likelihood import bits_per_dimension
+from linearizer.metrics.likelihood import bits_per_dimension, nats_to_bits
 from linearizer.metrics.lpips import LPIPS
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "feature_distance",
     "frechet_distance",
     "linearity_error",
+    "nats_to_bits",
     "psnr_db",
 ]

@@ -37,5 +37,15 @@ def bits_per_dimension(flow: Density, x: Tensor, levels: int, batch_size: int = 
         8.0
     """
     total = sum(float(flow.log_prob(batch).double().sum()) for batch in x.split(batch_size))
-    nats = -total / x.numel() + math.log((levels - 1) / 2)
-    return nats / math.log(2)
+    return nats_to_bits(total, x.numel(), levels)
+
+
+def nats_to_bits(log_density: float, dimensions: int, levels: int) -> float:
+    """The log-density of points with so many numbers in all as bits for each of them.
+
+    Example:
+        >>> from linearizer.metrics import nats_to_bits
+        >>> nats_to_bits(0.0, dimensions=6, levels=17)
+        3.0
+    """
+    return (-log_density / dimensions + math.log((levels - 1) / 2)) / math.log(2)

@@ -22,7 +22,7 @@ from linearizer.operators.dense import Dense, as_operator
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
 from linearizer.operators.fuse import fuse
 from linearizer.operators.hyper_low_rank import HyperLowRank
-from linearizer.operators.integration import Method, collapse, integrate
+from linearizer.operators.integration import METHODS, Method, collapse, integrate
 from linearizer.operators.least_squares import LeastSquares
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
 from linearizer.operators.moments import Moments
@@ -30,6 +30,7 @@ from linearizer.operators.projection import Projection
 from linearizer.operators.time_dependent import CovarianceFlow, TimeDependentOperator
 
 __all__ = [
+    "METHODS",
     "SVD",
     "Blocks",
     "CircularConvolution",

@@ -7,7 +7,7 @@ or an operator: run on the identity, a whole N-step sampler *is* one operator, i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from linearizer.operators.low_rank import IdentityPlusLowRank, as_columns
 from linearizer.operators.time_dependent import CovarianceFlow, TimeDependentOperator
 
 Method = Literal["euler", "midpoint", "heun", "rk4"]
+METHODS: tuple[Method, ...] = get_args(Method)
 State = TypeVar("State", Tensor, LinearOperator, "_Update")
 Tableau = tuple[Sequence[Sequence[float]], Sequence[float]]
 

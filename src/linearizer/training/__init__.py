@@ -3,11 +3,10 @@
 from linearizer.training.classifier import train_classifier
 from linearizer.training.flow_matching import FlowMatching, FlowMatchingLosses
 from linearizer.training.likelihood import MaximumLikelihood
-from linearizer.training.loop import CHECKPOINT, Schedule, fit
+from linearizer.training.loop import Schedule, fit
 from linearizer.training.recipes import PRESETS, Recipe
 
 __all__ = [
-    "CHECKPOINT",
     "PRESETS",
     "FlowMatching",
     "FlowMatchingLosses",

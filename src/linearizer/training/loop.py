@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import CSVLogger
+from rich.console import Console
 
 from linearizer.data.images import Images
 from linearizer.training.batches import RandomBatches
@@ -133,6 +134,8 @@ def fit(
     )
     last = None if checkpoints is None else checkpoints / CHECKPOINT
     resume = last if last is not None and last.is_file() else None
+    if resume is not None:
+        Console().print(f"Going on with an interrupted run, resumed from {resume}", soft_wrap=True)
     with warnings.catch_warnings():
         for message in (".*many workers.*", ".*LeafSpec.*", ".*exists and is not empty.*"):
             warnings.filterwarnings("ignore", message=message)
