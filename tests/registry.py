@@ -35,6 +35,10 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "squeeze": lambda: lz.Squeeze((2, 4, 2)),
     "squeeze by three": lambda: lz.Squeeze((1, 3, 6), 3),
     "patches": lambda: lz.Patches((2, 4, 6), 2),
+    "haar": lambda: lz.Haar((2, 4, 6)),
+    "haar twice": lambda: lz.Haar((1, 4, 8), levels=2),
+    "on first": lambda: lz.OnFirst(lz.AffineCoupling(4, _MLP), 6),
+    "on all": lambda: lz.OnFirst(lz.LULinear(3), 3),
     "centring": lambda: lz.Centring(torch.randn(5)),
     "centring images": lambda: lz.Centring(torch.randn(2, 3, 3)),
     "actnorm": lambda: lz.ActNorm(5),
@@ -48,6 +52,7 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "additive flipped": lambda: lz.AdditiveCoupling(5, _MLP, flip=True),
     "affine": lambda: lz.AffineCoupling(5, _MLP),
     "affine flipped": lambda: lz.AffineCoupling(5, _MLP, flip=True, bound=0.5),
+    "affine of one given five": lambda: lz.AffineCoupling(6, _MLP, first=5),
     "affine on channels": lambda: lz.AffineCoupling((3, 4, 2), ConvNet(width=4)),
     "affine on columns": lambda: lz.AffineCoupling((2, 2, 3), _MLP, axis=2, flip=True),
     "affine on token channels": lambda: lz.AffineCoupling((4, 6), _TOKENS, axis=1),
@@ -65,6 +70,9 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "vector bijection": lambda: lz.vector_bijection(6, depth=3, width=8),
     "dense image bijection": lambda: lz.image_bijection(
         (1, 4, 4), layout="dense", depth=2, width=8
+    ),
+    "wavelet image bijection": lambda: lz.image_bijection(
+        (1, 8, 8), layout="wavelet", depth=2, width=8, levels=2
     ),
     "patch image bijection": lambda: lz.image_bijection(
         (2, 4, 4), layout="patch", depth=4, width=8, patch=2
@@ -321,12 +329,17 @@ def _covariance_flow() -> TimeDependentOperator:
     return lz.CovarianceFlow.between(X @ X.mT, Y @ Y.mT)
 
 
+def _principal_covariance_flow() -> TimeDependentOperator:
+    return lz.PrincipalCovarianceFlow(orthonormal((5,), 2), torch.tensor([3.0, 2.0, 0.5]))
+
+
 def _hyper_low_rank() -> TimeDependentOperator:
     return perturb_(lz.HyperLowRank(5, rank=2, width=8, frequencies=2))
 
 
 FLOWS: dict[str, Callable[[], TimeDependentOperator]] = {
     "covariance flow": _covariance_flow,
+    "principal covariance flow": _principal_covariance_flow,
     "hyper low rank": _hyper_low_rank,
 }
 

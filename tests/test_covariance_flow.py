@@ -91,3 +91,80 @@ def test_a_degenerate_target(covariances: tuple[Tensor, Tensor]) -> None:
     B = flow.flow().to_dense()
     torch.testing.assert_close(B @ C0 @ B.mT, X @ X.mT, **CLOSE)
     assert bool(torch.isfinite(flow.velocity(1.0).to_dense()).all())
+
+
+@pytest.fixture
+def principal() -> lz.PrincipalCovarianceFlow:
+    W = torch.linalg.qr(torch.randn(N, 2, dtype=torch.float64))[0]
+    return lz.PrincipalCovarianceFlow(W, torch.tensor([3.0, 2.0, 0.5], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("t", [0.0, 0.3, 1.0])
+def test_principal_directions_are_a_covariance_flow(
+    principal: lz.PrincipalCovarianceFlow, t: float
+) -> None:
+    W, (*along, others) = principal.directions, principal.variances
+    identity = torch.eye(N, dtype=torch.float64)
+    C1 = others * identity + W @ torch.diag(torch.stack(along) - others) @ W.mT
+    dense = lz.CovarianceFlow.between(identity, C1)
+    for ours, theirs in [
+        (principal.at(t), dense.at(t)),
+        (principal.velocity(t), dense.velocity(t)),
+        (principal.flow(0.0, t), dense.flow(0.0, t)),
+        (lz.collapse(principal, 7, "rk4"), lz.collapse(dense, 7, "rk4")),
+    ]:
+        torch.testing.assert_close(ours.to_dense(), theirs.to_dense(), **CLOSE)
+
+
+def test_principal_operators_stay_low_rank(principal: lz.PrincipalCovarianceFlow) -> None:
+    for operator in (principal.flow(), lz.collapse(principal, 5), lz.pinv(principal.flow())):
+        assert isinstance(operator, lz.IdentityPlusLowRank)
+
+
+@pytest.mark.parametrize("batches", [1, 7])
+def test_principal_moments_find_the_leading_components(batches: int) -> None:
+    """Three directions that stand out, streamed: those of the full covariance."""
+    z = torch.randn(490, 40, dtype=torch.float64)
+    z[:, :3] *= torch.tensor([9.0, 7.0, 5.0])
+    z = z @ torch.linalg.qr(torch.randn(40, 40, dtype=torch.float64))[0] + 100.0
+    moments = lz.operators.PrincipalMoments(40, 3)
+    for batch in z.split(490 // batches):
+        moments.update(batch)
+    W, variances = moments.components()
+    values, vectors = torch.linalg.eigh(torch.cov(z.mT, correction=0))
+    close = 1e-10 if batches == 1 else 1e-2
+    torch.testing.assert_close(variances[:3], values.flip(0)[:3], rtol=close, atol=0.0)
+    torch.testing.assert_close(variances[-1], values[:-3].mean(), rtol=close, atol=0.0)
+    overlap = torch.linalg.svdvals(W.mT @ vectors[:, -3:])
+    assert float(overlap.min()) > 1 - close
+    torch.testing.assert_close(moments.mean(), z.mean(0))
+
+
+def test_vectors_of_few_directions_are_kept_exactly() -> None:
+    z = torch.randn(60, 3, dtype=torch.float64) @ torch.randn(3, 50, dtype=torch.float64)
+    moments = lz.operators.PrincipalMoments(50, 3)
+    for batch in z.split(20):
+        moments.update(batch)
+    W, variances = moments.components()
+    found = W @ torch.diag(variances[:3]) @ W.mT
+    torch.testing.assert_close(found, torch.cov(z.mT, correction=0), **CLOSE)
+
+
+def test_a_flow_of_few_directions_carries_noise_to_the_data() -> None:
+    scales = torch.tensor([6.0, 4.0] + [1.0] * (N - 2), dtype=torch.float64)
+    data = torch.randn(20_000, N, dtype=torch.float64) * scales + 3.0
+    flow = lz.OneStepFlow.fit(lz.Identity(N), [data], rank=2)
+    deviations = flow.sample(20_000, seed=0).std(0)
+    torch.testing.assert_close(deviations, scales, rtol=0.05, atol=0.0)
+    torch.testing.assert_close(flow.decode(flow.encode(data)), data, **CLOSE)
+
+
+@pytest.mark.parametrize("rank", [0, N])
+def test_a_flow_has_fewer_directions_than_dimensions(rank: int) -> None:
+    with pytest.raises(lz.errors.RangeError, match="between 1 and 5"):
+        lz.OneStepFlow.fit(lz.Identity(N), [torch.randn(9, N)], rank=rank)
+
+
+def test_few_directions_start_at_white_noise() -> None:
+    with pytest.raises(lz.errors.RangeError, match="a rank or a bijection of the noise"):
+        lz.OneStepFlow.fit(lz.Identity(N), [], rank=2, g_noise=lz.Identity(N))

@@ -6,7 +6,16 @@ from typing import Literal
 import torch
 
 from linearizer._checks import as_shape
-from linearizer.bijections import AffineCoupling, Bijection, Chain, Flatten, Patches, Permute
+from linearizer.bijections import (
+    AffineCoupling,
+    Bijection,
+    Chain,
+    Flatten,
+    Haar,
+    OnFirst,
+    Patches,
+    Permute,
+)
 from linearizer.conditioners import MLP, PatchTransformer
 from linearizer.errors import RangeError, ShapeError
 
@@ -40,24 +49,28 @@ def vector_bijection(
 def image_bijection(
     shape: Sequence[int],
     *,
-    layout: Literal["auto", "dense", "patch"] = "auto",
+    layout: Literal["auto", "dense", "wavelet", "patch"] = "auto",
     depth: int = 12,
     width: int | None = None,
+    levels: int = 2,
     patch: int = 4,
     bound: float = 1.0,
 ) -> Bijection:
     """A bijection of images (C, H, W) to vectors (C·H·W,).
 
-    Both layouts end in large matrix products: small convolutions are slow on processors.
+    All layouts end in large matrix products: small convolutions are slow on processors.
     `dense` flattens and couples with perceptrons, the better one for small images and short
-    training; `patch` couples patch tokens with transformers (Jet, arXiv:2412.15129), for
+    training. `wavelet` does so with the coarse part of the image alone, and moves the finer
+    details as the coarser ones tell (Wavelet Flow, arXiv:2010.13821): large images on a
+    processor. `patch` couples patch tokens with transformers (Jet, arXiv:2412.15129), for
     large images and accelerators.
 
     Args:
         shape: (C, H, W).
-        layout: `auto` takes `dense` up to 1,024 numbers an image, and `patch` above.
-        depth: Couplings.
-        width: Hidden width of each network; 768 (dense) or 64 (patch) if not given.
+        layout: `auto` takes `dense` up to 1,024 numbers an image, and `wavelet` above.
+        depth: Couplings; of the coarse part, for wavelets.
+        width: Hidden width of each network; 64 (patch) or 768 if not given.
+        levels: How often wavelets halve the sides.
         patch: Side of a patch, a divisor of H and W.
         bound: Largest absolute log-scale of one coupling.
 
@@ -75,14 +88,16 @@ def image_bijection(
         )
     n = torch.Size(shape).numel()
     if layout == "auto":
-        layout = "dense" if n <= LARGEST_DENSE_IMAGE else "patch"
+        layout = "dense" if n <= LARGEST_DENSE_IMAGE else "wavelet"
     if layout == "dense":
         return Chain(Flatten(shape), *_dense_layers(n, depth, width or 768, bound))
+    if layout == "wavelet":
+        return _wavelet_layers(shape, levels, depth, width or 768, bound)
     if layout == "patch":
         cut = Patches(shape, patch)
         tokens = _token_layers(cut.out_shape, depth, width or 64, bound)
         return Chain(cut, *tokens, Flatten(cut.out_shape))
-    raise RangeError(f"expected layout 'auto', 'dense' or 'patch', got '{layout}'")
+    raise RangeError(f"expected layout 'auto', 'dense', 'wavelet' or 'patch', got '{layout}'")
 
 
 def _dense_layers(n: int, depth: int, width: int, bound: float) -> list[Bijection]:
@@ -90,6 +105,21 @@ def _dense_layers(n: int, depth: int, width: int, bound: float) -> list[Bijectio
     for _ in range(depth):
         layers += [Permute(n), AffineCoupling(n, MLP(width=width), bound=bound)]
     return layers
+
+
+def _wavelet_layers(
+    shape: Sequence[int], levels: int, depth: int, width: int, bound: float
+) -> Bijection:
+    """From fine to coarse: details moved as the averages tell, and last the averages alone."""
+    haar = Haar(shape, levels)
+    n = haar.out_shape[0]
+    layers: list[Bijection] = [haar]
+    for level in range(levels):
+        size, kept = n >> 2 * level, n >> 2 * (level + 1)
+        details = AffineCoupling(size, MLP(width=width), first=kept, bound=bound)
+        layers.append(OnFirst(details, n))
+    layers.append(OnFirst(Chain(*_dense_layers(kept, depth, width, bound)), n))
+    return Chain(*layers)
 
 
 def _token_layers(shape: Sequence[int], depth: int, width: int, bound: float) -> list[Bijection]:

@@ -9,9 +9,16 @@ from torch import Tensor, nn
 from linearizer import operators as ops
 from linearizer._checks import check_between, reference
 from linearizer.bijections import Bijection, Centring, Chain, Identity, forward_and_log_det
-from linearizer.errors import ShapeError
+from linearizer.errors import RangeError, ShapeError
 from linearizer.linearizer import Linearizer
-from linearizer.operators import CovarianceFlow, Method, Moments, TimeDependentOperator
+from linearizer.operators import (
+    CovarianceFlow,
+    Method,
+    Moments,
+    PrincipalCovarianceFlow,
+    PrincipalMoments,
+    TimeDependentOperator,
+)
 from linearizer.saving import Saveable
 from linearizer.spaces import InducedSpace
 
@@ -74,6 +81,7 @@ class OneStepFlow(nn.Module, Saveable):
         g_data: Bijection,
         data: Iterable[Tensor],
         *,
+        rank: int | None = None,
         g_noise: Bijection | None = None,
         noise: Iterable[Tensor] = (),
     ) -> "OneStepFlow":
@@ -85,16 +93,38 @@ class OneStepFlow(nn.Module, Saveable):
         Args:
             g_data: Bijection of the data, onto vectors (n,).
             data: Batches (N, *g_data.in_shape), read once.
+            rank: Directions of the covariance to keep, with one variance for all others, so
+                that no n × n matrix is made; the whole covariance if not given.
             g_noise: Bijection of the noise; the identity if not given, whose latents have
                 covariance I.
             noise: Batches of N(0, I) noise, to measure the latents of a given g_noise.
+
+        Raises:
+            RangeError: If the rank is not below n, or given together with a g_noise.
         """
+        if rank is not None:
+            if g_noise is not None:
+                raise RangeError(
+                    "expected a rank or a bijection of the noise, got both; the low-rank flow "
+                    "starts at white noise"
+                )
+            return cls._fit_principal(g_data, data, rank)
         g_data, C1 = _centred(g_data, data)
         if g_noise is None:
             C0 = torch.eye(len(C1), dtype=C1.dtype, device=C1.device)
         else:
             g_noise, C0 = _centred(g_noise, noise)
         return cls(g_data, CovarianceFlow.between(C0, C1), g_noise)
+
+    @classmethod
+    @torch.no_grad()
+    def _fit_principal(cls, g: Bijection, data: Iterable[Tensor], rank: int) -> "OneStepFlow":
+        moments = PrincipalMoments(_latent_length(g), rank)
+        like = _stream(g, data, moments)
+        directions, variances = (x.to(like) for x in moments.components())
+        smallest = torch.finfo(variances.dtype).eps * len(directions) * variances[0]
+        family = PrincipalCovarianceFlow(directions, variances.clamp_min(smallest))
+        return cls(Chain(g, Centring(moments.mean().to(like))), family)
 
     def collapse(self, steps: int | None = None, method: Method | None = None) -> Linearizer:
         """The sampler as one Linearizer from noise to data; keep it to sample often.
@@ -226,15 +256,25 @@ class OneStepFlow(nn.Module, Saveable):
 @torch.no_grad()
 def _centred(g: Bijection, batches: Iterable[Tensor]) -> tuple[Bijection, Tensor]:
     """g with the mean of its latents subtracted, and their covariance."""
+    moments = Moments(_latent_length(g))
+    like = _stream(g, batches, moments)
+    return Chain(g, Centring(moments.mean().to(like))), moments.covariance().to(like)
+
+
+def _stream(g: Bijection, batches: Iterable[Tensor], moments: Moments | PrincipalMoments) -> Tensor:
+    """Fill the moments with latents, and return one number of their dtype and device."""
+    like = torch.zeros(())
+    for batch in batches:
+        z = g(batch)
+        moments.update(z)
+        like = z.new_zeros(())
+    return like
+
+
+def _latent_length(g: Bijection) -> int:
     if len(g.out_shape) != 1:
         raise ShapeError(
             f"expected a bijection onto vectors, got latents {g.out_shape}; "
             "end it with linearizer.Flatten"
         )
-    moments = Moments(*g.out_shape)
-    dtype = torch.get_default_dtype()
-    for batch in batches:
-        z = g(batch)
-        moments.update(z)
-        dtype = z.dtype
-    return Chain(g, Centring(moments.mean().to(dtype))), moments.covariance().to(dtype)
+    return g.out_shape[0]

@@ -4,6 +4,7 @@ from linearizer.bijections.base import Bijection, Chain, Inverse
 from linearizer.bijections.coupling import AdditiveCoupling, AffineCoupling, Conditioner, Coupling
 from linearizer.bijections.invertible_linear import Conv1x1, LULinear, Orthogonal
 from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det
+from linearizer.bijections.multiscale import Haar, OnFirst
 from linearizer.bijections.normalization import ActNorm, Centring
 from linearizer.bijections.rearrange import Flatten, Identity, Patches, Permute, Squeeze
 
@@ -18,10 +19,12 @@ __all__ = [
     "Conv1x1",
     "Coupling",
     "Flatten",
+    "Haar",
     "HasLogDet",
     "Identity",
     "Inverse",
     "LULinear",
+    "OnFirst",
     "Orthogonal",
     "Patches",
     "Permute",

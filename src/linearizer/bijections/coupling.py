@@ -19,17 +19,19 @@ class Coupling(Bijection, abc.ABC):
     """What all couplings share: how the event is split, and the network in between.
 
     The network sees exactly one batch axis. Whatever it is, the coupling is the identity at
-    the start: the last of its layers that has a weight is set to zero.
+    the start: the last of its layers that has a weight is set to zero. It may also run in a
+    shorter type than the event (`autocast`), while the coupling itself stays in the event's.
 
     Args:
         shape: Event shape, at least two long on `axis`.
         conditioner: Makes the network, e.g. `linearizer.conditioners.MLP()`.
-        axis: Event axis that is split into halves.
-        flip: Move the first half rather than the second.
+        axis: Event axis that is split in two.
+        first: Length of the first part; half of the axis if not given.
+        flip: Move the first part rather than the second.
 
     Raises:
         ShapeError: If the axis is too short to be split.
-        RangeError: If there is no such axis.
+        RangeError: If there is no such axis, or a part would be empty.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Coupling(Bijection, abc.ABC):
         conditioner: Conditioner,
         *,
         axis: int = 0,
+        first: int | None = None,
         flip: bool = False,
     ) -> None:
         super().__init__(shape)
@@ -52,12 +55,14 @@ class Coupling(Bijection, abc.ABC):
                 f"expected at least 2 entries to split on axis {axis}, got {self.in_shape}; "
                 "split another axis"
             )
-        self.conditioner, self.axis, self.flip = conditioner, axis, flip
-        first, second = length // 2, length - length // 2
-        self._sizes = [first, second]
-        kept, moved = (second, first) if flip else (first, second)
+        self.conditioner, self.axis, self.first, self.flip = conditioner, axis, first, flip
+        before = length // 2 if first is None else first
+        check_between(before, 1, length - 1, "the length of the first part")
+        self._sizes = [before, length - before]
+        kept, moved = reversed(self._sizes) if flip else self._sizes
         self._kept_shape = self._with_length(kept)
         self._moved_shape = self._with_length(moved)
+        self.autocast: torch.dtype | None = None
         self.network = conditioner(self._kept_shape, self._conditions_shape)
         _start_at_zero(self.network)
 
@@ -80,7 +85,12 @@ class Coupling(Bijection, abc.ABC):
 
     def _conditions(self, kept: Tensor) -> Tensor:
         batch = kept.shape[: kept.ndim - len(self._kept_shape)]
-        out: Tensor = self.network(kept.reshape(batch.numel(), *self._kept_shape))
+        rows = kept.reshape(batch.numel(), *self._kept_shape)
+        if self.autocast is None:
+            out: Tensor = self.network(rows)
+        else:
+            with torch.autocast(kept.device.type, self.autocast):
+                out = self.network(rows).to(kept.dtype)
         return out.reshape(*batch, *self._conditions_shape)
 
 
@@ -119,8 +129,9 @@ class AffineCoupling(Coupling, HasLogDet):
     Args:
         shape: Event shape.
         conditioner: Makes the network that returns raw scale and shift, stacked in front.
-        axis: Event axis that is split into halves.
-        flip: Move the first half rather than the second.
+        axis: Event axis that is split in two.
+        first: Length of the first part; half of the axis if not given.
+        flip: Move the first part rather than the second.
         bound: Largest absolute log-scale of the layer, up to 5.
 
     Example:
@@ -137,11 +148,12 @@ class AffineCoupling(Coupling, HasLogDet):
         conditioner: Conditioner,
         *,
         axis: int = 0,
+        first: int | None = None,
         flip: bool = False,
         bound: float = 1.0,
     ) -> None:
         check_between(bound, 1e-3, 5.0, "the bound of the log-scale")
-        super().__init__(shape, conditioner, axis=axis, flip=flip)
+        super().__init__(shape, conditioner, axis=axis, first=first, flip=flip)
         self.bound = bound
 
     @property

@@ -29,7 +29,8 @@ from linearizer.training import (
 
 STATISTICS = 20_000
 PREVIEW_STATISTICS = 2000
-LARGEST_PREVIEW = 1024
+LARGEST_COVARIANCE = 4096  # longer latents keep their leading directions alone
+DIRECTIONS, PREVIEW_DIRECTIONS = 256, 16
 PAPER_STEPS = 100
 
 
@@ -98,14 +99,15 @@ def fit_flow(g: Bijection, train: Images, recipe: Recipe, seed: int) -> OneStepF
     """The closed-form flow on a trained g, from as many images as its statistics need."""
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     chosen = train.take(order[: max(STATISTICS, 16 * g.out_shape[0])])
-    return OneStepFlow.fit(g, chosen.dequantized(recipe.noise, seed).split(1000))
+    rank = DIRECTIONS if g.out_shape[0] > LARGEST_COVARIANCE else None
+    return OneStepFlow.fit(g, chosen.dequantized(recipe.noise, seed).split(1000), rank=rank)
 
 
 class _Job(NamedTuple):
     """A training module, and the flows that are made of it on the way and at the end."""
 
     module: LightningModule
-    preview: Callable[[], OneStepFlow | None]
+    preview: Callable[[], OneStepFlow]
     finish: Callable[[], OneStepFlow]
 
 
@@ -115,11 +117,10 @@ def _job(recipe: Recipe, train: Images, seed: int) -> _Job:
     module = MaximumLikelihood(g, recipe.steps, recipe.learning_rate, recipe.weight_decay)
     some = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
 
-    def preview() -> OneStepFlow | None:
-        if g.out_shape[0] > LARGEST_PREVIEW:
-            return None
+    def preview() -> OneStepFlow:
         device = next(g.parameters()).device
-        return OneStepFlow.fit(g, [some.dequantized(recipe.noise, seed).to(device)])
+        rank = PREVIEW_DIRECTIONS if g.out_shape[0] > LARGEST_COVARIANCE else None
+        return OneStepFlow.fit(g, [some.dequantized(recipe.noise, seed).to(device)], rank=rank)
 
     return _Job(module, preview, lambda: fit_flow(g, train, recipe, seed))
 
@@ -146,7 +147,7 @@ def _paper_job(recipe: Recipe, train: Images, rank: int) -> _Job:
 class _SampleGrids(Callback):
     """A picture of one-step samples every 250 steps, from the same noise each time."""
 
-    def __init__(self, preview: Callable[[], OneStepFlow | None], folder: Path) -> None:
+    def __init__(self, preview: Callable[[], OneStepFlow], folder: Path) -> None:
         self.preview, self.folder = preview, folder
 
     @torch.no_grad()
@@ -155,8 +156,8 @@ class _SampleGrids(Callback):
     ) -> None:
         """Draw, if it is time and this is the first process."""
         step = trainer.global_step
-        if step % 250 or not trainer.is_global_zero or (flow := self.preview()) is None:
+        if step % 250 or not trainer.is_global_zero:
             return
         self.folder.mkdir(exist_ok=True)
-        rows = list(flow.sample(48, seed=0).cpu().split(12))
+        rows = list(self.preview().sample(48, seed=0).cpu().split(12))
         save_mosaic(self.folder / f"step_{step:06d}.png", rows)

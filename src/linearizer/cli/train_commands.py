@@ -7,6 +7,13 @@ from typing import Annotated
 import typer
 
 
+class Precision(StrEnum):
+    """The type of the networks inside the couplings while they train."""
+
+    full = "32"
+    bf16 = "bf16"
+
+
 class Operator(StrEnum):
     """How A(t) comes about."""
 
@@ -48,6 +55,10 @@ def one_step(
     noise: Annotated[
         float | None, typer.Option(min=0.0, help="Dequantisation noise, in grey levels.")
     ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
+    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Train no longer than this.")
     ] = None,
@@ -69,6 +80,7 @@ def one_step(
         "depth": depth,
         "width": width,
         "noise": noise,
+        "precision": None if precision is None else precision.value,
     }
     train_one_step(
         data,

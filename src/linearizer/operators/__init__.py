@@ -17,6 +17,11 @@ from linearizer.operators.algebra import (
 from linearizer.operators.base import LinearOperator, Product, Scaled, Sum, Transpose
 from linearizer.operators.blocks import Blocks, blocks
 from linearizer.operators.convolution import CircularConvolution
+from linearizer.operators.covariance_flow import (
+    CovarianceFlow,
+    PrincipalCovarianceFlow,
+    SpectralFlow,
+)
 from linearizer.operators.decompositions import SVD, Eigen, eig, null_basis, range_basis, svd
 from linearizer.operators.dense import Dense, as_operator
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
@@ -25,9 +30,9 @@ from linearizer.operators.hyper_low_rank import HyperLowRank
 from linearizer.operators.integration import METHODS, Method, collapse, integrate
 from linearizer.operators.least_squares import LeastSquares
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
-from linearizer.operators.moments import Moments
+from linearizer.operators.moments import Moments, PrincipalMoments
 from linearizer.operators.projection import Projection
-from linearizer.operators.time_dependent import CovarianceFlow, TimeDependentOperator
+from linearizer.operators.time_dependent import TimeDependentOperator
 
 __all__ = [
     "METHODS",
@@ -45,10 +50,13 @@ __all__ = [
     "LowRank",
     "Method",
     "Moments",
+    "PrincipalCovarianceFlow",
+    "PrincipalMoments",
     "Product",
     "Projection",
     "Scaled",
     "ScaledIdentity",
+    "SpectralFlow",
     "Sum",
     "TimeDependentOperator",
     "Transpose",

@@ -15,10 +15,11 @@ from torch import Tensor
 from linearizer._checks import check_between
 from linearizer.errors import RangeError
 from linearizer.operators.base import LinearOperator
+from linearizer.operators.covariance_flow import SpectralFlow
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
 from linearizer.operators.fuse import fuse
 from linearizer.operators.low_rank import IdentityPlusLowRank, as_columns
-from linearizer.operators.time_dependent import CovarianceFlow, TimeDependentOperator
+from linearizer.operators.time_dependent import TimeDependentOperator
 
 Method = Literal["euler", "midpoint", "heun", "rk4"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -93,7 +94,7 @@ def collapse(
 
 @collapse.register
 def _(
-    family: CovarianceFlow,
+    family: SpectralFlow,
     steps: int,
     method: Method = "euler",
     start: float = 0.0,

@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import CSVLogger
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from linearizer.data.images import Images
 from linearizer.training.batches import RandomBatches
+from linearizer.training.precision import conditioners_in
 from linearizer.training.progress import WholeRunProgress
 from linearizer.training.recipes import Recipe
 
@@ -33,6 +35,8 @@ class Schedule:
         checkpoint_every: Steps between two checkpoints.
         max_minutes: Stop after this time even if steps are left.
         average: Decay of the exponential moving average of the weights; none if not given.
+        precision: `bf16` runs the networks inside the couplings in bfloat16; the couplings
+            themselves always stay in float32.
     """
 
     steps: int
@@ -42,6 +46,7 @@ class Schedule:
     checkpoint_every: int = 250
     max_minutes: float | None = None
     average: float | None = None
+    precision: Literal["32", "bf16"] = "32"
 
     @classmethod
     def of(cls, recipe: Recipe, *, seed: int = 0, max_minutes: float | None = None) -> "Schedule":
@@ -53,6 +58,7 @@ class Schedule:
             seed=seed,
             max_minutes=max_minutes,
             average=recipe.average,
+            precision=recipe.precision,
         )
 
 
@@ -136,7 +142,8 @@ def fit(
     resume = last if last is not None and last.is_file() else None
     if resume is not None:
         Console().print(f"Going on with an interrupted run, resumed from {resume}", soft_wrap=True)
-    with warnings.catch_warnings():
+    dtype = torch.bfloat16 if schedule.precision == "bf16" else None
+    with warnings.catch_warnings(), conditioners_in(module, dtype):
         for message in (".*many workers.*", ".*LeafSpec.*", ".*exists and is not empty.*"):
             warnings.filterwarnings("ignore", message=message)
         trainer.fit(module, loader, ckpt_path=resume)

@@ -15,23 +15,27 @@ class Recipe:
         layout: Of `image_bijection`.
         depth: Couplings.
         width: Hidden width of each coupling's network.
+        levels: How often wavelets halve the sides.
         patch: Side of a patch, for the patch layout.
         noise: Width of the dequantisation noise in grey levels.
         steps: Optimiser steps.
         batch_size: Images a step.
         learning_rate: Its peak.
         weight_decay: Decoupled; helps where there are few images.
+        precision: Of the networks inside the couplings while they train.
     """
 
-    layout: Literal["auto", "dense", "patch"] = "auto"
+    layout: Literal["auto", "dense", "wavelet", "patch"] = "auto"
     depth: int = 12
-    width: int = 448
+    width: int = 432
+    levels: int = 2
     patch: int = 4
     noise: float = 64.0
     steps: int = 7500
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    precision: Literal["32", "bf16"] = "32"
 
     @property
     def average(self) -> float:
@@ -41,13 +45,18 @@ class Recipe:
     def bijection(self, shape: tuple[int, ...]) -> Bijection:
         """A new g for images of a shape."""
         return image_bijection(
-            shape, layout=self.layout, depth=self.depth, width=self.width, patch=self.patch
+            shape,
+            layout=self.layout,
+            depth=self.depth,
+            width=self.width,
+            levels=self.levels,
+            patch=self.patch,
         )
 
 
 PRESETS = {
     "digits": Recipe(depth=8, width=128, noise=2.0, steps=7000, weight_decay=0.1),
     "mnist": Recipe(),
-    "faces64": Recipe(layout="patch", patch=8, depth=8, width=96, steps=20000, batch_size=64),
+    "faces64": Recipe(layout="wavelet", noise=24.0, steps=12000, batch_size=128, weight_decay=0.1),
     "quick": Recipe(depth=4, width=64, steps=300, batch_size=128),
 }
