@@ -5,7 +5,7 @@ import gzip
 import pytest
 import torch
 
-from linearizer.data import Images, load_mnist
+from linearizer.data import Images, load_digits, load_mnist
 from linearizer.errors import FileFormatError
 
 
@@ -82,3 +82,15 @@ def test_dequantisation_stays_within_its_width():
     noise = data.dequantized(2.0, seed=0)
     assert float(noise.abs().max()) <= 1 / 8
     assert float(noise.std()) == pytest.approx(1 / 8 / 3**0.5, rel=0.1)
+
+
+def test_turned_images_are_labelled_by_their_turn():
+    data = load_digits()
+    turned = data.turned(seed=1)
+    assert turned.labels.unique().tolist() == [0, 1, 2, 3]
+    for i in range(20):
+        expected = data.images[i].rot90(int(turned.labels[i]), (1, 2))
+        assert torch.equal(turned.images[i], expected)
+    wide = Images(torch.rand(30, 1, 2, 4), torch.zeros(30), levels=17).turned()
+    assert wide.labels.unique().tolist() == [0, 1]
+    assert wide.images.shape == (30, 1, 2, 4)

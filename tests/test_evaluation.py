@@ -66,6 +66,7 @@ def test_counts(results):
     assert results["images"]["inverted"] == 130
     bits = results["bits_per_dimension"]
     assert bits["uniform_noise"] > bits["train"]
+    assert set(bits) == {"held_out", "train", "upside_down", "negative", "uniform_noise"}
 
 
 def test_what_is_measured_is_left_as_it_was(case):

@@ -1,6 +1,7 @@
 """`linearizer train one-step` and the commands on what it trains, from beginning to end."""
 
 import csv
+import errno
 import json
 import subprocess
 import sys
@@ -93,7 +94,16 @@ def test_invert_interpolate_likelihood_directions(run, pictures, tmp_path):
     done = linearizer("invert", run, a, b, "--out", tmp_path / "i.png")
     assert done.returncode == 0, done.stderr
     found = load_file(tmp_path / "i.safetensors")
-    torch.testing.assert_close(found["reconstruction"], found["images"], rtol=0, atol=1e-3)
+    assert found["noise"].shape == (2, 64)
+    done = linearizer("reconstruct", run, a, b, "--out", tmp_path / "r.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("dB") == 2
+    again = load_file(tmp_path / "r.safetensors")["reconstruction"]
+    torch.testing.assert_close(again, found["images"], rtol=0, atol=1e-3)
+    noisy = ["--latent-noise", "0.3", "--out", tmp_path / "n.png"]
+    assert linearizer("reconstruct", run, a, b, *noisy).returncode == 0
+    rough = load_file(tmp_path / "n.safetensors")["reconstruction"]
+    assert 0.01 < (rough - again).abs().mean() < 1
     done = linearizer("interpolate", run, a, b, "-n", "5", "--out", tmp_path / "l.png")
     assert done.returncode == 0, done.stderr
     line = load_file(tmp_path / "l.safetensors")["line"]
@@ -135,3 +145,43 @@ def test_bad_input_is_one_clear_line(run, pictures, tmp_path):
     assert_one_clear_line(other, "expected a OneStepFlow")
     unknown = linearizer(*TRAIN[:-4], "--preset", "huge", "--out", tmp_path / "y")
     assert_one_clear_line(unknown, "preset", "digits")
+
+
+def test_a_perceptual_loss_is_the_papers_alone(tmp_path):
+    files = ["--lpips-backbone", tmp_path / "a.pth", "--lpips-heads", tmp_path / "b.pth"]
+    out = ["--out", tmp_path / "run"]
+    assert_one_clear_line(linearizer(*QUICK, *files, *out), "--operator paper")
+    missing = linearizer(*QUICK, *files, *out, "--operator", "paper")
+    assert_one_clear_line(missing, "a.pth")
+    assert linearizer(*QUICK, *files[:2], *out).returncode == 2
+
+
+def test_a_full_disk_is_one_clear_line(run, tmp_path, monkeypatch):
+    from linearizer.cli import flow
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "s.png")
+
+    monkeypatch.setattr(flow, "save_file", full)
+    done = linearizer("sample", run, "-n", "2", "--out", tmp_path / "s.png")
+    assert_one_clear_line(done, "No space left on device", "--out")
+
+
+def test_images_without_labels_are_judged_by_how_they_are_turned(run, tmp_path):
+    from linearizer.data import load_digits
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i, digit in enumerate(load_digits().images[:60, 0]):
+        Image.fromarray(((digit + 1) * 127.5).byte().numpy()).save(folder / f"{i:03d}.png")
+    from linearizer.cli import evaluate
+
+    evaluate.JUDGE_STEPS, before = 20, evaluate.JUDGE_STEPS
+    try:
+        done = linearizer("evaluate", run, "--data", folder, "-n", "50", "--out", tmp_path / "e")
+    finally:
+        evaluate.JUDGE_STEPS = before
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "e" / "evaluation.json").read_text())
+    assert "turned" in results["networks"]["frechet_distance"]
+    assert len(results["classifier"]["classes_of_samples"]) == 4

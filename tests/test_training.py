@@ -9,7 +9,8 @@ pytest.importorskip("lightning")
 from lightning.pytorch import Callback
 
 from linearizer.data import load_digits
-from linearizer.training import MaximumLikelihood, Schedule, fit, loop
+from linearizer.training import FlowMatching, MaximumLikelihood, Schedule, fit, loop
+from linearizer.training.precision import conditioners_in
 
 
 class _StopAt(Callback):
@@ -37,19 +38,27 @@ def test_maximum_likelihood_lowers_the_loss():
     assert module.loss(x).item() < before - 0.5
 
 
-def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path, monkeypatch):
+def _papers_module(steps):
+    """Its losses draw noise and times of their own at every step."""
+    torch.manual_seed(0)
+    g = lz.image_bijection((1, 8, 8), depth=2, width=16)
+    return FlowMatching(g, lz.HyperLowRank(64, rank=2, width=8), steps=steps)
+
+
+@pytest.mark.parametrize("make", [_module, _papers_module])
+def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path, monkeypatch, make):
     schedule = Schedule(40, batch_size=32, checkpoint_every=10, average=0.9)
-    data, whole = load_digits(), _module(40)
+    data, whole = load_digits(), make(40)
     fit(whole, data, schedule, checkpoints=tmp_path / "whole")
 
-    stopped = _module(40)
+    stopped = make(40)
     with monkeypatch.context() as patch:
         patch.setattr(loop.Trainer, "__init__", _with_callback(loop.Trainer.__init__, _StopAt(27)))
         with pytest.raises(InterruptedError):
             fit(stopped, data, schedule, checkpoints=tmp_path / "stopped")
-    resumed = _module(40)
+    resumed = make(40)
     assert fit(resumed, data, schedule, checkpoints=tmp_path / "stopped").steps == 40
-    for a, b in zip(whole.g.parameters(), resumed.g.parameters(), strict=True):
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -63,3 +72,42 @@ def _with_callback(init, callback):
 def test_a_time_limit_stops_a_run_early():
     taken = fit(_module(100_000), load_digits(), Schedule(100_000, max_minutes=0.03))
     assert 0 < taken.steps < 100_000
+
+
+def test_bfloat16_is_for_the_networks_inside_couplings_alone():
+    g = lz.testing.perturb_(lz.image_bijection((1, 8, 8), depth=2, width=32))
+    x = torch.rand(5, 1, 8, 8)
+    exact = g(x)
+    with conditioners_in(g, torch.bfloat16):
+        rounded, log_det = g.forward_and_log_det(x)
+        assert rounded.dtype == log_det.dtype == torch.float32
+        assert not torch.equal(rounded, exact)
+        torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.05)
+        torch.testing.assert_close(g.inverse(rounded), x, rtol=0, atol=1e-5)
+    assert torch.equal(g(x), exact)
+
+
+def test_training_in_bfloat16_learns_and_leaves_float32_behind():
+    data, module = load_digits(), _module(150)
+    x = data.dequantized(2.0, seed=1)
+    before = module.loss(x).item()
+    fit(module, data, Schedule(150, batch_size=128, noise=2.0, precision="bf16"))
+    assert module.loss(x).item() < before - 0.5
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
+    assert all(m.autocast is None for m in module.modules() if isinstance(m, lz.AffineCoupling))
+
+
+def test_losses_are_logged_for_tensorboard(tmp_path):
+    pytest.importorskip("tensorboard")
+    fit(_module(20), load_digits(), Schedule(20), logs=tmp_path, tensorboard=True)
+    assert list(tmp_path.glob("logs/*/metrics.csv"))
+    assert list(tmp_path.glob("tensorboard/*/events.out.tfevents.*"))
+
+
+def test_without_tensorboard_its_name_is_given(tmp_path, monkeypatch):
+    def missing(name):
+        raise ImportError(f"No module named '{name}'")
+
+    monkeypatch.setattr(loop, "import_module", missing)
+    with pytest.raises(lz.errors.MissingExtraError, match="linearizer.tensorboard."):
+        fit(_module(20), load_digits(), Schedule(20), logs=tmp_path, tensorboard=True)

@@ -208,6 +208,25 @@ class OneStepFlow(nn.Module, Saveable):
         noise: Tensor = self.collapse().pinv()(data)
         return noise
 
+    def reconstruct(
+        self, data: Tensor, *, latent_noise: float = 0.0, seed: int | None = None
+    ) -> Tensor:
+        """Data to noise and back, `f(f⁺(x))`: equal to the data, but for rounding.
+
+        Args:
+            data: Points (*batch, *g_data.in_shape).
+            latent_noise: Deviation of noise added to the latents `g_data(x)` on the way, to see
+                how robust g is.
+            seed: Seed of that noise; a new one each time if not given.
+        """
+        check_between(latent_noise, 0.0, math.inf, "the noise of the latents")
+        f = self.collapse()
+        z = f.operator(self.g_noise(f.pinv()(data)))
+        if latent_noise:
+            generator = None if seed is None else torch.Generator().manual_seed(seed)
+            z = z + latent_noise * torch.randn(z.shape, generator=generator).to(z)
+        return self.g_data.inverse(z)
+
     def interpolate(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Points (count, *shape) from x to y on the straight line of the induced space."""
         check_between(count, 2, math.inf, "the number of points")

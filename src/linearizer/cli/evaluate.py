@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from linearizer.applications import OneStepFlow
-from linearizer.cli.evaluation import evaluate_flow
+from linearizer.cli.evaluation import evaluate_flow, has_labels
 from linearizer.cli.evaluation_table import Paper, evaluation_markdown
 from linearizer.cli.flow import open_flow
 from linearizer.data import Images, open_data
@@ -85,9 +85,14 @@ def _check_shape(flow: OneStepFlow, data: Images, name: str) -> None:
 
 
 def _judge(folder: Path, train: Images) -> Classifier:
-    """The classifier that judges samples; trained once and kept beside the evaluation."""
+    """The classifier that judges samples; trained once and kept beside the evaluation.
+
+    Images without labels are judged by one that tells how they are turned.
+    """
     if (folder / CONFIG_FILE).exists():
         return Classifier.from_pretrained(folder).eval()
+    if not has_labels(train):
+        train = train.turned()
     judge = train_classifier(train, steps=JUDGE_STEPS)
     judge.save_pretrained(folder)
     return judge

@@ -53,7 +53,8 @@ def evaluate_flow(
     - Samples: Fréchet distances to all held-out images, the classifier's confidence, and the
       classes that it sees. The distance of two halves of the held-out images, and that of
       `count` training images, say what a perfect generator would get.
-    - Bits a dimension of held-out and training images and of uniform noise.
+    - Bits a dimension of held-out and training images, of the held-out ones upside down and as
+      negatives, and of uniform noise.
 
     The flow, the judge and the network of LPIPS are copied, and left as they are.
 
@@ -123,9 +124,12 @@ def evaluate_flow(
 
     order = torch.randperm(len(held_out), generator=_generator(seed))
     first, second = real.features[order.to(device)].chunk(2)
+    clean = some_held_out.dequantized(noise_width, seed)
     bits = {
-        "held_out": some_held_out.dequantized(noise_width, seed),
+        "held_out": clean,
         "train": some_train.dequantized(noise_width, seed),
+        "upside_down": clean.flip(-2),
+        "negative": -clean,
         "uniform_noise": 2 * torch.rand(samples.shape, generator=_generator(seed + 2)) - 1,
     }
     return _finite(
@@ -182,8 +186,9 @@ def evaluate_flow(
                     else "LPIPS v0.1 with SqueezeNet 1.1; sides under 64 pixels enlarged to 64"
                 ),
                 "frechet_distance": (
-                    f"{judge.num_features} features of a classifier trained on this data set, "
-                    "not Inception"
+                    f"{judge.num_features} features of a classifier of "
+                    f"{'the classes' if has_labels(train) else 'how images are turned'}, "
+                    "trained on this data set, not Inception"
                 ),
                 "classifier": "the same classifier",
                 "bits_per_dimension": "the flow's own exact density",
@@ -191,6 +196,11 @@ def evaluate_flow(
             "notes": list(_NOTES),
         }
     )
+
+
+def has_labels(data: Images) -> bool:
+    """Whether there are two classes or more."""
+    return bool((data.labels != data.labels[0]).any())
 
 
 class _Likeness:

@@ -110,9 +110,10 @@ def _others(r: dict[str, Any]) -> Iterable[tuple[str, str]]:
     yield "Classifier's accuracy, held out", _number(judge["accuracy_held_out"], ".2%")
     yield "Classes of samples", ", ".join(map(str, judge["classes_of_samples"]))
     bits = r["bits_per_dimension"]
+    kinds = ("held_out", "train", "upside_down", "negative", "uniform_noise")
     yield (
-        "Bits a dimension: held out, train, uniform noise",
-        ", ".join(_number(bits[name], ".3f") for name in ("held_out", "train", "uniform_noise")),
+        "Bits a dimension: held out, train, held out upside down, as negatives, uniform noise",
+        ", ".join(_number(bits[kind], ".3f") for kind in kinds),
     )
 
 

@@ -105,18 +105,31 @@ def sample(
 
 @torch.no_grad()
 def invert(run: str, paths: list[Path], resize: bool, out: Output) -> None:
-    """Images, the noise that they come from, and the images again."""
+    """Images and the noise that they come from."""
     flow = open_flow(run)
     images = read_images(paths, flow.g_data.in_shape, resize=resize)
     noise = flow.encode(images)
-    again = flow.decode(noise)
     as_image = (noise / 3).reshape(images.shape)
+    out.write([images, as_image], {"images": images, "noise": noise}, ["image", "its noise"])
+
+
+@torch.no_grad()
+def reconstruct(
+    run: str, paths: list[Path], latent_noise: float, resize: bool, seed: int, out: Output
+) -> None:
+    """Images, what comes back of them, and the difference, enlarged to be seen."""
+    flow = open_flow(run)
+    images = read_images(paths, flow.g_data.in_shape, resize=resize)
+    again = flow.reconstruct(images, latent_noise=latent_noise, seed=seed)
+    error = again - images
+    largest = float(error.abs().max())
     out.write(
-        [images, as_image, again],
-        {"images": images, "noise": noise, "reconstruction": again},
-        ["image", "its noise", "and back"],
+        [images, again, error / max(largest, torch.finfo(error.dtype).tiny)],
+        {"images": images, "reconstruction": again},
+        ["image", "and back", f"error, grey = 0,\nwhite = {largest:.1g}"],
     )
-    Console().print(f"reconstruction: {psnr_db(again, images):.1f} dB PSNR")
+    for path, x, y in zip(paths, images, again, strict=True):
+        Console().print(f"{path}: {psnr_db(y, x):.1f} dB PSNR", soft_wrap=True)
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from linearizer.cli.train_commands import lpips_files
+
 Run = Annotated[str, typer.Argument(help="Folder of a trained flow.")]
 Images = Annotated[list[Path], typer.Argument(help="Image files.")]
 Resize = Annotated[bool, typer.Option(help="Resize images of another size.")]
@@ -54,9 +56,26 @@ def invert(
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("inversion.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Find the noise that images come from, and reconstruct them from it."""
+    """Find the noise that images come from."""
     work = _work()
     work.invert(run, images, resize, work.Output(out, overwrite=overwrite))
+
+
+def reconstruct(
+    run: Run,
+    images: Images,
+    latent_noise: Annotated[
+        float, typer.Option(min=0.0, help="Deviation of noise added to the latents.")
+    ] = 0.0,
+    resize: Resize = False,
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option(help="PNG file.")] = Path("reconstruction.png"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Images to noise and back by one-step maps, and what is lost on the way."""
+    work = _work()
+    output = work.Output(out, overwrite=overwrite)
+    work.reconstruct(run, images, latent_noise, resize, seed, output)
 
 
 def interpolate(
@@ -113,8 +132,6 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Measure a flow against held-out images, and print the paper's table beside it."""
-    if (lpips_backbone is None) != (lpips_heads is None):
-        raise typer.BadParameter("give both --lpips-backbone and --lpips-heads, or neither")
     from linearizer.cli.evaluate import evaluate as measure  # noqa: PLC0415  (slow to import)
 
     measure(
@@ -122,9 +139,7 @@ def evaluate(
         data=data,
         data_dir=data_dir,
         out=out,
-        lpips=None
-        if lpips_backbone is None or lpips_heads is None
-        else (lpips_backbone, lpips_heads),
+        lpips=lpips_files(lpips_backbone, lpips_heads),
         steps=steps,
         count=count,
         seed=seed,
@@ -134,5 +149,5 @@ def evaluate(
 
 def add_flow_commands(app: typer.Typer) -> None:
     """Make them commands of `app`."""
-    for command in (sample, invert, interpolate, likelihood, directions, evaluate):
+    for command in (sample, invert, reconstruct, interpolate, likelihood, directions, evaluate):
         app.command()(command)

@@ -17,6 +17,7 @@ from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import close_run, open_run
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
+from linearizer.metrics import LPIPS
 from linearizer.operators import HyperLowRank
 from linearizer.training import (
     PRESETS,
@@ -44,6 +45,8 @@ def train_one_step(
     rank: int,
     size: int | None,
     changes: dict[str, Any],
+    lpips: tuple[Path, Path] | None,
+    tensorboard: bool,
     max_minutes: float | None,
     seed: int,
     overwrite: bool,
@@ -53,7 +56,16 @@ def train_one_step(
     recipe = choose_recipe(data, preset, changes)
     train, _ = open_data(data, data_dir, seed=seed, size=size)
     torch.manual_seed(seed)
-    job = _paper_job(recipe, train, rank) if operator == "paper" else _job(recipe, train, seed)
+    if operator == "paper":
+        perceptual = None if lpips is None else LPIPS.from_files(*lpips)
+        job = _paper_job(recipe, train, rank, perceptual)
+    else:
+        if lpips is not None:
+            raise RangeError(
+                "expected no LPIPS with the operator in closed form, which has no perceptual "
+                "loss; leave it out, or pass --operator paper"
+            )
+        job = _job(recipe, train, seed)
     settings = {
         "application": "one-step",
         "data": data,
@@ -63,6 +75,7 @@ def train_one_step(
         "max_minutes": max_minutes,
         "operator": operator,
         "rank": rank if operator == "paper" else None,
+        "perceptual": lpips is not None,
         "recipe": asdict(recipe),
     }
     checkpoints = open_run(out, settings, overwrite=overwrite)
@@ -73,6 +86,7 @@ def train_one_step(
         title="Training g",
         checkpoints=checkpoints,
         logs=out,
+        tensorboard=tensorboard,
         callbacks=[_SampleGrids(job.preview, out / "samples")],
     )
     if not trained.is_first_process:
@@ -125,7 +139,7 @@ def _job(recipe: Recipe, train: Images, seed: int) -> _Job:
     return _Job(module, preview, lambda: fit_flow(g, train, recipe, seed))
 
 
-def _paper_job(recipe: Recipe, train: Images, rank: int) -> _Job:
+def _paper_job(recipe: Recipe, train: Images, rank: int, lpips: LPIPS | None) -> _Job:
     """Both bijections and the operators together, by the paper's losses."""
     g_data, g_noise = recipe.bijection(train.shape), recipe.bijection(train.shape)
     family = HyperLowRank(g_data.out_shape[0], rank=rank)
@@ -136,6 +150,7 @@ def _paper_job(recipe: Recipe, train: Images, rank: int) -> _Job:
         steps=recipe.steps,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
+        perceptual=lpips,
     )
 
     def flow() -> OneStepFlow:

@@ -7,6 +7,15 @@ from typing import Annotated
 import typer
 
 
+def lpips_files(backbone: Path | None, heads: Path | None) -> tuple[Path, Path] | None:
+    """Both files of LPIPS, or none of them."""
+    if backbone is None or heads is None:
+        if backbone is not heads:
+            raise typer.BadParameter("give both --lpips-backbone and --lpips-heads, or neither")
+        return None
+    return backbone, heads
+
+
 class Precision(StrEnum):
     """The type of the networks inside the couplings while they train."""
 
@@ -59,6 +68,12 @@ def one_step(
         Precision | None,
         typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
     ] = None,
+    lpips_backbone: Annotated[
+        Path | None,
+        typer.Option(help="Weights of SqueezeNet 1.1: adds the paper's perceptual loss."),
+    ] = None,
+    lpips_heads: Annotated[Path | None, typer.Option(help="Weights of its LPIPS heads.")] = None,
+    tensorboard: Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")] = False,
     max_minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Train no longer than this.")
     ] = None,
@@ -91,6 +106,8 @@ def one_step(
         rank=rank,
         size=size,
         changes=changes,
+        lpips=lpips_files(lpips_backbone, lpips_heads),
+        tensorboard=tensorboard,
         max_minutes=max_minutes,
         seed=seed,
         overwrite=overwrite,

@@ -7,11 +7,12 @@ from linearizer.errors import MissingExtraError
 
 
 @contextmanager
-def needs_extra(package: str) -> Iterator[None]:
+def needs_extra(package: str, extra: str = "data") -> Iterator[None]:
     """Import optional packages inside this block.
 
     Args:
         package: What pip calls the package.
+        extra: The extra of this library that brings it.
 
     Raises:
         MissingExtraError: If the import fails; it says what to install.
@@ -27,6 +28,5 @@ def needs_extra(package: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingExtraError(
-            f"expected the package {package} to read this data, got: {error}; "
-            "run: pip install 'linearizer[data]'"
+            f"expected the package {package}, got: {error}; run: pip install 'linearizer[{extra}]'"
         ) from error

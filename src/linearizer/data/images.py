@@ -85,6 +85,20 @@ class Images:
             last[group[len(group) - held_out :]] = True
         return self.take(~last), self.take(last)
 
+    def turned(self, seed: int = 0) -> "Images":
+        """Each image turned by 0 to 3 quarters at random, which is its new label.
+
+        Telling the turn needs features of what is seen, and no labels (Gidaris, Singh,
+        Komodakis, arXiv:1803.07728). Images that are not square are turned by halves.
+        """
+        quarters = [0, 1, 2, 3] if self.shape[1] == self.shape[2] else [0, 2]
+        generator = torch.Generator().manual_seed(seed)
+        labels = torch.randint(len(quarters), (len(self),), generator=generator)
+        images = self.images.clone()
+        for label, turn in enumerate(quarters):
+            images[labels == label] = self.images[labels == label].rot90(turn, (-2, -1))
+        return Images(images, labels, self.levels)
+
     def dequantized(self, width: float, seed: int) -> Tensor:
         """The images plus uniform noise of `width` grey levels, centred at zero.
 

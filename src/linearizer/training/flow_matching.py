@@ -15,7 +15,7 @@ from linearizer.operators import HyperLowRank
 from linearizer.training.optimization import adamw_with_cosine
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
-"""A distance of image batches: (B, *shape) and (B, *shape) to one number."""
+"""Distances of images from others, (B, *shape) and (B, *shape) to (B,); `metrics.LPIPS` is one."""
 
 
 class FlowMatchingLosses(NamedTuple):
@@ -106,7 +106,9 @@ class FlowMatching(LightningModule):
             induced=mse_loss(self.family.predict(z_t, t), z_1),
             data=mse_loss(decoded, x_1),
             noise=mse_loss(self.g_noise.inverse(self._noisy(z_0)), x_0),
-            perceptual=self.perceptual(decoded, x_1) if self.perceptual else x_1.new_zeros(()),
+            perceptual=self.perceptual(decoded, x_1).mean()
+            if self.perceptual
+            else x_1.new_zeros(()),
         )
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:

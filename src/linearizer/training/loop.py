@@ -5,15 +5,18 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, Timer
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from rich.console import Console
+from torch import Tensor
 
+from linearizer.data.extras import needs_extra
 from linearizer.data.images import Images
 from linearizer.training.batches import RandomBatches
 from linearizer.training.precision import conditioners_in
@@ -84,6 +87,7 @@ def fit(
     title: str = "Training",
     checkpoints: Path | None = None,
     logs: Path | None = None,
+    tensorboard: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Trained:
     """Train `module` in place, on whatever device there is.
@@ -98,16 +102,20 @@ def fit(
         schedule: How long.
         title: Of the progress bar.
         checkpoints: Folder for the last checkpoint; none is kept if not given.
-        logs: Folder for the loss of every tenth step, as CSV; none if not given.
+        logs: Folder for the losses of every tenth step, as CSV; none if not given.
+        tensorboard: Log them for TensorBoard too.
         callbacks: More of Lightning's callbacks.
 
     Returns:
         The steps and seconds that it took in all, those before an interruption included.
+
+    Raises:
+        MissingExtraError: If TensorBoard is asked for and not installed.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     limit = None if schedule.max_minutes is None else {"seconds": round(60 * schedule.max_minutes)}
     timer = Timer(limit)
-    callbacks = [*callbacks, WholeRunProgress(schedule.steps, title), timer]
+    callbacks = [*callbacks, WholeRunProgress(schedule.steps, title), timer, _RandomState()]
     if schedule.average is not None:
         callbacks.append(EMAWeightAveraging(decay=schedule.average, use_buffers=False))
     if checkpoints is not None:
@@ -125,7 +133,7 @@ def fit(
         enable_checkpointing=checkpoints is not None,
         enable_progress_bar=False,
         enable_model_summary=False,
-        logger=False if logs is None else CSVLogger(logs, name="logs"),
+        logger=[] if logs is None else _loggers(logs, tensorboard=tensorboard),
         log_every_n_steps=10,
         devices=_processes("LOCAL_WORLD_SIZE"),
         num_nodes=_processes("WORLD_SIZE") // _processes("LOCAL_WORLD_SIZE"),
@@ -148,6 +156,28 @@ def fit(
             warnings.filterwarnings("ignore", message=message)
         trainer.fit(module, loader, ckpt_path=resume)
     return Trained(int(trainer.global_step), timer.time_elapsed(), trainer.is_global_zero)
+
+
+class _RandomState(Callback):
+    """Keeps torch's random state in the checkpoints: noise drawn after resuming is the same."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        state = {"cpu": torch.get_rng_state()}
+        return state | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {})
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        torch.set_rng_state(state_dict["cpu"])
+        if "cuda" in state_dict and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state_dict["cuda"])
+
+
+def _loggers(folder: Path, *, tensorboard: bool) -> list[Logger]:
+    loggers: list[Logger] = [CSVLogger(folder, name="logs")]
+    if tensorboard:
+        with needs_extra("tensorboard", "tensorboard"):
+            import_module("tensorboard")
+        loggers.append(TensorBoardLogger(folder, name="tensorboard"))
+    return loggers
 
 
 def _processes(scope: str) -> int:

@@ -1,0 +1,244 @@
+"""What equal training time buys on MNIST: our g against the paper's, our operator against its.
+
+Everything is trained for the same minutes, one after another in one run on one machine. Writes a
+Markdown page and pictures, with the command that made them.
+"""
+
+import argparse
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from lightning.pytorch import LightningModule
+from papers_bijection import papers_bijection
+from torch import Tensor
+
+import linearizer as lz
+from linearizer.applications import OneStepFlow
+from linearizer.cli.pictures import save_mosaic
+from linearizer.cli.train import fit_flow
+from linearizer.data import Images, load_mnist
+from linearizer.metrics import Classifier, feature_distance, psnr_db
+from linearizer.training import (
+    PRESETS,
+    FlowMatching,
+    MaximumLikelihood,
+    Schedule,
+    fit,
+    train_classifier,
+)
+from linearizer.training.batches import RandomBatches
+
+LATENT_NOISE, RANK, PAPER_STEPS = 0.3, 16, 100
+HELD_OUT, SAMPLES, JUDGE_STEPS = 1000, 4000, 1500
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Steps and seconds of one training."""
+
+    steps: int
+    seconds: float
+
+
+def train_for(
+    minutes: float,
+    data: Images,
+    batch_size: int,
+    noise: float,
+    make: Callable[[int], LightningModule],
+) -> tuple[LightningModule, Taken]:
+    """Train a fresh module for some minutes, its learning rate decaying over just these.
+
+    A few steps of a copy tell how many there is time for.
+    """
+    torch.manual_seed(0)
+    probe = make(1000)
+    optimizer = torch.optim.Adam(probe.parameters(), lr=1e-4)
+    batches = RandomBatches(data, batch_size=batch_size, steps=6, noise=noise, seed=1)
+    times = []
+    for images, _ in batches:
+        started = time.perf_counter()
+        optimizer.zero_grad()
+        loss = probe.losses(images).total() if hasattr(probe, "losses") else probe.loss(images)
+        loss.backward()
+        optimizer.step()
+        times.append(time.perf_counter() - started)
+    steps = max(2, int(60 * minutes / sorted(times[1:])[len(times) // 2 - 1]))
+    torch.manual_seed(0)
+    module = make(steps)
+    schedule = Schedule(steps, batch_size=batch_size, noise=noise, max_minutes=minutes)
+    trained = fit(module, data, schedule)
+    return module.eval(), Taken(trained.steps, trained.seconds)
+
+
+@torch.no_grad()
+def reconstruction(g: lz.Bijection, x: Tensor) -> tuple[float, float]:
+    """PSNR of `g⁻¹(g(x) + σ ε)` against x, and the deviation of the latents."""
+    torch.manual_seed(0)
+    z = g(x)
+    back = g.inverse(z + LATENT_NOISE * torch.randn_like(z))
+    return psnr_db(back, x), float(z.std())
+
+
+def compare_bijections(minutes: float, train: Images, held_out: Tensor) -> list[str]:
+    """Our g against the paper's, at batches of 64 images of 32×32."""
+    shape, recipe = train.shape, PRESETS["mnist"]
+
+    def papers_losses(g: Callable[[], lz.Bijection]) -> Callable[[int], LightningModule]:
+        def make(steps: int) -> LightningModule:
+            data, noise = g(), g()
+            with torch.no_grad():  # ActNorm starts from data
+                data.initialize(train.images[:256])
+                noise.initialize(torch.randn(256, *shape))
+            family = lz.HyperLowRank(data.out_shape[0], rank=RANK)
+            return FlowMatching(data, family, noise, steps=steps, latent_noise=LATENT_NOISE)
+
+        return make
+
+    rows = [
+        ("the paper's g, its losses", 1.0, papers_losses(lambda: papers_bijection(shape))),
+        ("our g, the paper's losses", 1.0, papers_losses(lambda: recipe.bijection(shape))),
+        (
+            "our g, likelihood",
+            recipe.noise,
+            lambda steps: MaximumLikelihood(recipe.bijection(shape), steps, weight_decay=0.0),
+        ),
+    ]
+    lines = [
+        f"## g, trained for {minutes:g} minutes each",
+        "",
+        f"MNIST padded to 32×32, batches of 64. Afterwards {len(held_out)} held-out images are "
+        f"mapped to latents, noise of deviation {LATENT_NOISE} is added, and they are mapped back. "
+        "The same noise means less to longer latents, so their deviation is given too.",
+        "",
+        "| | parameters of g | steps | images/s | ratio | reconstruction under latent noise "
+        "| deviation of the latents |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    first = None
+    for name, noise, make in rows:
+        module, taken = train_for(minutes, train, 64, noise, make)
+        g = module.g if isinstance(module, MaximumLikelihood) else module.g_data
+        speed = 64 * taken.steps / taken.seconds
+        first = first or speed
+        quality, deviation = reconstruction(g, held_out)
+        size = sum(p.numel() for p in g.parameters()) / 1e6
+        lines.append(
+            f"| {name} | {size:.2f} M | {taken.steps:,} | {speed:,.0f} | {speed / first:.1f} "
+            f"| {quality:.1f} dB | {deviation:.2f} |"
+        )
+        print(lines[-1], flush=True)
+    return [*lines, ""]
+
+
+def compare_operators(minutes: float, train: Images, held_out: Images, pictures: Path) -> list[str]:
+    """Closed form against the paper's trained operator, on the same g at 28×28."""
+    recipe = PRESETS["mnist"]
+    judge = train_classifier(train, steps=JUDGE_STEPS)
+    accuracy = judge.accuracy(held_out.images, held_out.labels)
+
+    def joint(steps: int) -> LightningModule:
+        g_data, g_noise = recipe.bijection(train.shape), recipe.bijection(train.shape)
+        family = lz.HyperLowRank(g_data.out_shape[0], rank=RANK)
+        return FlowMatching(g_data, family, g_noise, steps=steps, latent_noise=LATENT_NOISE)
+
+    def alone(steps: int) -> LightningModule:
+        return MaximumLikelihood(recipe.bijection(train.shape), steps, weight_decay=0.0)
+
+    papers, papers_taken = train_for(minutes, train, recipe.batch_size, 1.0, joint)
+    ours, ours_taken = train_for(minutes, train, recipe.batch_size, recipe.noise, alone)
+    some = train.take(torch.randperm(len(train))[:20_000])
+    white = torch.randn(20_000, *train.shape, generator=torch.Generator().manual_seed(0))
+    flows = [
+        (
+            f"the paper's, rank {RANK}: trained jointly by its losses",
+            papers_taken,
+            OneStepFlow(papers.g_data, papers.family, papers.g_noise, steps=PAPER_STEPS),
+        ),
+        (
+            "closed form, put into that same trained g",
+            papers_taken,
+            OneStepFlow.fit(
+                papers.g_data,
+                some.dequantized(1.0, 0).split(1000),
+                g_noise=papers.g_noise,
+                noise=white.split(1000),
+            ),
+        ),
+        (
+            "closed form, g trained alone by likelihood",
+            ours_taken,
+            fit_flow(ours.g, train, replace(recipe), 0),
+        ),
+    ]
+    real = features(judge, held_out.images)
+    lines = [
+        f"## The operator, after {minutes:g} minutes of training each",
+        "",
+        "The same architecture of g, that of the preset mnist, 28×28. Fréchet distance of "
+        f"{SAMPLES} one-step samples to the {len(held_out):,} test images, in features of a "
+        f"classifier trained on MNIST ({accuracy:.1%} right).",
+        "",
+        "| operator | steps | Fréchet distance | ratio | confidence of the classifier |",
+        "|---|---|---|---|---|",
+    ]
+    first = None
+    for i, (name, taken, flow) in enumerate(flows):
+        samples = flow.sample(SAMPLES, seed=0).clamp(-1, 1)
+        seen = features(judge, samples)
+        distance = feature_distance(seen, real)
+        first = first or distance
+        with torch.no_grad():
+            confidence = float(judge.head(seen).softmax(1).amax(1).mean())
+        lines.append(
+            f"| {name} | {taken.steps:,} | {distance:.1f} | {distance / first:.2f} "
+            f"| {confidence:.3f} |"
+        )
+        print(lines[-1], flush=True)
+        save_mosaic(pictures / f"equal-time-{i}.png", list(samples[:36].split(12)))
+    lines.append("")
+    for i, (name, _, _) in enumerate(flows):
+        lines += [f"{name.capitalize()}, not chosen:", "", f"![](images/equal-time-{i}.png)", ""]
+    return lines
+
+
+@torch.no_grad()
+def features(judge: Classifier, images: Tensor) -> Tensor:
+    return torch.cat([judge.features(batch) for batch in images.split(500)])
+
+
+def padded(data: Images) -> Images:
+    """28×28 to 32×32, with the black of the background."""
+    wide = torch.nn.functional.pad(data.images, (2, 2, 2, 2), value=-1.0)
+    return Images(wide, data.labels, data.levels)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True, help="folder of the MNIST files")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of each g")
+    parser.add_argument("--operator-minutes", type=float, default=10.0, help="of each operator")
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    train, held_out = (load_mnist(options.data_dir, train=part) for part in (True, False))
+    some = padded(held_out).images[:HELD_OUT]
+    lines = [
+        "# What equal training time buys",
+        "",
+        "Made by `python benchmarks/equal_time.py --data-dir MNIST_FOLDER --minutes "
+        f"{options.minutes:g} --operator-minutes {options.operator_minutes:g}`: PyTorch "
+        f"{torch.__version__}, one thread, {platform.machine()}, float32.",
+        "",
+        *compare_bijections(options.minutes, padded(train), some),
+        *compare_operators(options.operator_minutes, train, held_out, options.out / "images"),
+    ]
+    (options.out / "equal-time.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
