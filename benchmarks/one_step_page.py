@@ -63,7 +63,7 @@ def main() -> None:
     for name in lz.list_pretrained():
         picture = out / "images" / f"{name}-samples.png"
         walks = out / "images" / f"{name}-directions.png"
-        sample(name, 64, None, "euler", 1.0, 0, Output(picture, overwrite=True))
+        sample(name, 64, None, "euler", 1.0, False, 0, Output(picture, overwrite=True))
         directions(name, None, 6, 3.0, False, Output(walks, overwrite=True))
         for path in (picture, walks):
             path.with_suffix(".safetensors").unlink()  # the page shows pictures alone

@@ -48,6 +48,7 @@ def main() -> None:
     folder = PRETRAINED / arguments.name
     flow.save_pretrained(folder, overwrite=True, compact=True)
     shared = {**note, "data_dir": None}  # where the data lay here is of no use elsewhere
+    shared.setdefault("noise_deviation", train.noise_deviation(recipe.noise))
     (folder / "run.json").write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
     table = arguments.evaluation / "evaluation.md" if arguments.evaluation else None
     card = CARD.format(

@@ -225,3 +225,16 @@ def test_saved_and_loaded(flow: lz.OneStepFlow, tmp_path: Path) -> None:
     assert (loaded.steps, loaded.method) == (flow.steps, flow.method)
     torch.testing.assert_close(loaded.sample(4, seed=0), flow.sample(4, seed=0), **CLOSE)
     torch.testing.assert_close(loaded.log_prob(data(3)), flow.log_prob(data(3)), **CLOSE)
+
+
+def test_denoising_is_the_posterior_mean() -> None:
+    """Of a Gaussian of variance s² under noise of variance σ², it is x s² / (s² + σ²)."""
+    torch.manual_seed(0)
+    s, sigma = 2.0, 0.5
+    family = lz.CovarianceFlow.between(torch.eye(3), (s**2 + sigma**2) * torch.eye(3))
+    flow = lz.OneStepFlow(lz.Identity(3), family).double()
+    x = torch.randn(7, 3, dtype=torch.float64)
+    expected = x * s**2 / (s**2 + sigma**2)
+    torch.testing.assert_close(flow.denoise(x, sigma), expected, rtol=1e-6, atol=1e-6)
+    with pytest.raises(lz.errors.RangeError, match="deviation"):
+        flow.denoise(x, -1.0)

@@ -87,6 +87,10 @@ def test_sample_in_one_step_and_in_many(run, tmp_path):
     again = load_file(many.with_suffix(".safetensors"))["images"]
     torch.testing.assert_close(again, images, rtol=0, atol=1e-3)
     assert_one_clear_line(linearizer("sample", run, "--out", out), "exists", "--overwrite")
+    clean = tmp_path / "c.png"
+    assert linearizer("sample", run, "-n", "12", "--denoise", "--out", clean).returncode == 0
+    moved = load_file(clean.with_suffix(".safetensors"))["images"] - images
+    assert 0 < float(moved.abs().mean()) < 0.2
 
 
 def test_invert_interpolate_likelihood_directions(run, pictures, tmp_path):

@@ -109,5 +109,5 @@ def test_without_tensorboard_its_name_is_given(tmp_path, monkeypatch):
         raise ImportError(f"No module named '{name}'")
 
     monkeypatch.setattr(loop, "import_module", missing)
-    with pytest.raises(lz.errors.MissingExtraError, match="linearizer.tensorboard."):
+    with pytest.raises(lz.errors.MissingExtraError, match=r"linearizer\[tensorboard\]"):
         fit(_module(20), load_digits(), Schedule(20), logs=tmp_path, tensorboard=True)

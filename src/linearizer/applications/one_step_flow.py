@@ -268,6 +268,24 @@ class OneStepFlow(nn.Module, Saveable):
         flat = noise.flatten(-len(self.g_noise.in_shape))
         return log_det - 0.5 * (flat.square() + math.log(2 * math.pi)).sum(-1)
 
+    def denoise(self, data: Tensor, deviation: float) -> Tensor:
+        """The mean of what data was before noise, `x + σ² ∇ log p(x)` (Tweedie's formula).
+
+        A g that was trained on images with noise makes images with noise; its exact density
+        tells how to take it away. Exact for Gaussian noise of that deviation. The result is
+        no point of the linear map any more: invert and interpolate what was there before.
+        Source: Robbins, 1956; for flows Zhai et al., arXiv:2412.06329.
+
+        Args:
+            data: Points (*batch, *g_data.in_shape).
+            deviation: σ, of the noise in training; `Images.noise_deviation` of a data set.
+        """
+        check_between(deviation, 0.0, math.inf, "the deviation of the noise")
+        with torch.enable_grad():
+            x = data.detach().requires_grad_()
+            (score,) = torch.autograd.grad(self.log_prob(x).sum(), x)
+        return data.detach() + deviation**2 * score
+
     def _on_grid(self, time: float, steps: int) -> float:
         return self.family.end_time(steps) if time == 1.0 else time
 

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -11,6 +10,7 @@ from linearizer.applications import OneStepFlow
 from linearizer.cli.evaluation import evaluate_flow, has_labels
 from linearizer.cli.evaluation_table import Paper, evaluation_markdown
 from linearizer.cli.flow import open_flow
+from linearizer.cli.run_folder import read_note
 from linearizer.data import Images, open_data
 from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
 from linearizer.metrics import LPIPS, Classifier
@@ -35,7 +35,7 @@ def evaluate(
 ) -> None:
     """Measure the flow in `run` and write `evaluation.json` and `evaluation.md` into `out`."""
     flow = open_flow(run)
-    note = _note(find_model(run))
+    note = read_note(find_model(run))
     data = data or note.get("data")
     if data is None:
         raise RangeError(f"expected the data set of {run}, got none; name it with --data")
@@ -68,12 +68,6 @@ def evaluate(
     console = Console()
     console.print(Markdown(table))
     console.print(f"{out / 'evaluation.json'} and {out / 'evaluation.md'}", soft_wrap=True)
-
-
-def _note(run: Path) -> dict[str, Any]:
-    """What the training wrote of itself; nothing for a model from elsewhere."""
-    path = run / "run.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _check_shape(flow: OneStepFlow, data: Images, name: str) -> None:

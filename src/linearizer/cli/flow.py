@@ -11,9 +11,11 @@ from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.cli.pictures import save_mosaic
-from linearizer.errors import FileExistsAlreadyError, FileFormatError, ShapeError
+from linearizer.cli.run_folder import NOTE, read_note
+from linearizer.errors import FileExistsAlreadyError, FileFormatError, RangeError, ShapeError
 from linearizer.metrics import nats_to_bits, psnr_db
 from linearizer.operators import Method
+from linearizer.saving import find_model
 from linearizer.spaces import InducedSpace
 
 COLUMNS = 8
@@ -94,12 +96,21 @@ def sample(
     steps: int | None,
     method: Method,
     temperature: float,
+    denoise: bool,
     seed: int,
     out: Output,
 ) -> None:
     """New images, in one step or many."""
     flow = open_flow(run)
     images = flow.sample(count, steps=steps, method=method, temperature=temperature, seed=seed)
+    if denoise:
+        deviation = read_note(find_model(run)).get("noise_deviation")
+        if deviation is None:
+            raise RangeError(
+                f"expected the noise that {run} was trained with in its {NOTE}, got none; leave "
+                "out --denoise, or use OneStepFlow.denoise with a deviation"
+            )
+        images = torch.cat([flow.denoise(batch, deviation) for batch in images.split(100)])
     out.write(_rows(images), {"images": images})
 
 

@@ -39,6 +39,9 @@ def sample(
     ] = None,
     method: Annotated[Method, typer.Option(help="Of many steps.")] = Method.euler,
     temperature: Annotated[float, typer.Option(min=0.0, help="Deviation of the noise.")] = 1.0,
+    denoise: Annotated[
+        bool, typer.Option(help="Take away the noise that g was trained with.")
+    ] = False,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("samples.png"),
     overwrite: Overwrite = False,
@@ -46,7 +49,7 @@ def sample(
     """Generate images in one step."""
     work = _work()
     output = work.Output(out, overwrite=overwrite)
-    work.sample(run, count, steps, method.value, temperature, seed, output)
+    work.sample(run, count, steps, method.value, temperature, denoise, seed, output)
 
 
 def invert(

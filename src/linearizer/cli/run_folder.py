@@ -8,7 +8,7 @@ from typing import Any
 from linearizer.errors import FileExistsAlreadyError
 from linearizer.saving import CONFIG_FILE
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, NOTE = "checkpoints", "run.json"
 
 
 def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path:
@@ -48,3 +48,9 @@ def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path
 def close_run(folder: Path) -> None:
     """Drop the checkpoints of a run that is finished."""
     shutil.rmtree(folder / CHECKPOINTS)
+
+
+def read_note(run: Path) -> dict[str, Any]:
+    """What the training of a model wrote of itself; nothing for a model from elsewhere."""
+    path = run / NOTE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

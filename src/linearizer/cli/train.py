@@ -14,7 +14,7 @@ from rich.console import Console
 from linearizer.applications import OneStepFlow
 from linearizer.bijections import Bijection
 from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.run_folder import close_run, open_run
+from linearizer.cli.run_folder import NOTE, close_run, open_run
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
 from linearizer.metrics import LPIPS
@@ -93,8 +93,13 @@ def train_one_step(
         return
     job.module.cpu().eval()
     job.finish().save_pretrained(out, overwrite=True)
-    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
-    (out / "run.json").write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    note = {
+        **settings,
+        "noise_deviation": train.noise_deviation(recipe.noise),
+        "steps": trained.steps,
+        "seconds": trained.seconds,
+    }
+    (out / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     close_run(out)
     console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the flow is in {out}")
     console.print(f"Look at it: linearizer sample {out} -n 64", soft_wrap=True)

@@ -1,5 +1,6 @@
 """Images with labels in one range, and the noise that makes their grey levels continuous."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -98,6 +99,16 @@ class Images:
         for label, turn in enumerate(quarters):
             images[labels == label] = self.images[labels == label].rot90(turn, (-2, -1))
         return Images(images, labels, self.levels)
+
+    def noise_deviation(self, width: float) -> float:
+        """The standard deviation of uniform noise of `width` grey levels, in units of [-1, 1].
+
+        Example:
+            >>> from linearizer.data import load_digits
+            >>> load_digits().noise_deviation(width=2.0)
+            0.0722
+        """
+        return 2 * width / (self.levels - 1) / math.sqrt(12)
 
     def dequantized(self, width: float, seed: int) -> Tensor:
         """The images plus uniform noise of `width` grey levels, centred at zero.
