@@ -19,7 +19,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("linearizer", "spectral"),
     ("fitting", "testing"),
     ("applications", "data", "metrics"),
-    ("training",),
+    ("training", "teachers"),
     ("cli",),
     ("__main__",),
 )

@@ -7,7 +7,7 @@ operations that g induces. Start with `Linearizer`, `InducedSpace`, `vector_bije
 
 from linearizer import bijections, conditioners, errors, operators
 from linearizer._version import __version__
-from linearizer.applications import OneStepFlow
+from linearizer.applications import OneStepFlow, StyleTransfer
 from linearizer.bijections import (
     ActNorm,
     AdditiveCoupling,
@@ -66,7 +66,7 @@ from linearizer.operators import (
     svd,
     tolerance,
 )
-from linearizer.ready_made import image_bijection, vector_bijection
+from linearizer.ready_made import image_bijection, style_bijection, vector_bijection
 from linearizer.saving import Saveable, list_pretrained, load, round_to_half_
 from linearizer.spaces import InducedSpace, InducedVector
 from linearizer.spectral import EigenPoints, SingularPoints
@@ -111,6 +111,7 @@ __all__ = [
     "ScaledIdentity",
     "SingularPoints",
     "Squeeze",
+    "StyleTransfer",
     "TimeDependentOperator",
     "__version__",
     "bijections",
@@ -139,6 +140,7 @@ __all__ = [
     "round_to_half_",
     "singular_values",
     "solve",
+    "style_bijection",
     "svd",
     "tolerance",
     "vector_bijection",

@@ -7,16 +7,19 @@ import torch
 
 from linearizer._checks import as_shape
 from linearizer.bijections import (
+    ActNorm,
     AffineCoupling,
     Bijection,
     Chain,
+    Conv1x1,
     Flatten,
     Haar,
     OnFirst,
     Patches,
     Permute,
+    Squeeze,
 )
-from linearizer.conditioners import MLP, PatchTransformer
+from linearizer.conditioners import MLP, ConvNet, PatchTransformer
 from linearizer.errors import RangeError, ShapeError
 
 LARGEST_DENSE_IMAGE = 32 * 32
@@ -98,6 +101,35 @@ def image_bijection(
         tokens = _token_layers(cut.out_shape, depth, width or 64, bound)
         return Chain(cut, *tokens, Flatten(cut.out_shape))
     raise RangeError(f"expected layout 'auto', 'dense', 'wavelet' or 'patch', got '{layout}'")
+
+
+def style_bijection(
+    shape: Sequence[int], *, factor: int = 4, depth: int = 6, width: int = 128, bound: float = 1.0
+) -> Bijection:
+    """A bijection of images to images of more channels, by convolutions alone: it resizes.
+
+    A squeeze, and steps of Glow (arXiv:1807.03039): ActNorm, 1×1 convolution, coupling.
+
+    Args:
+        shape: (C, H, W), with sides that `factor` divides.
+        factor: Of the squeeze: latents are (C·factor², H/factor, W/factor).
+        depth: Steps.
+        width: Channels inside the couplings' networks.
+        bound: Largest absolute log-scale of one coupling.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> g = lz.style_bijection((3, 16, 16), depth=1, width=8)
+        >>> g.out_shape, g.resized((32, 64)).out_shape
+        ((48, 4, 4), (48, 8, 16))
+    """
+    squeeze = Squeeze(shape, factor)
+    latent = squeeze.out_shape
+    layers: list[Bijection] = [squeeze]
+    for _ in range(depth):
+        coupling = AffineCoupling(latent, ConvNet(width=width), bound=bound)
+        layers += [ActNorm(latent), Conv1x1(latent), coupling]
+    return Chain(*layers)
 
 
 def _dense_layers(n: int, depth: int, width: int, bound: float) -> list[Bijection]:

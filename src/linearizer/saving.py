@@ -88,6 +88,9 @@ class Saveable:
         with _written_whole(folder / CONFIG_FILE) as path:
             path.write_text(json.dumps(config, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
+    def loaded_from(self, folder: Path) -> None:
+        """Called by `load` at the end, for classes that keep more files in the folder."""
+
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
         """Build again what `save_pretrained` wrote, on the CPU, in the saved dtype.
@@ -139,6 +142,8 @@ def load(folder: str | Path) -> Any:
             f"expected weights that fit the config in {folder}, got a mismatch ({error}); "
             "the two files are not of one model, or this is not a linearizer model: save it again"
         ) from error
+    if isinstance(root, Saveable):
+        root.loaded_from(folder)
     return root
 
 

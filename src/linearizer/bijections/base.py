@@ -1,8 +1,10 @@
 """What an invertible network is: `forward`, `inverse` and two shapes."""
 
 import abc
+import copy
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +65,29 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         """Whether both are one map by construction, so that their spaces are one space."""
         return self is other
 
+    def resized(self, size: Sequence[int]) -> "Bijection":
+        """The same map for images (C, *size): shares all parameters, and is not a copy.
+
+        Raises:
+            ShapeError: If the bijection is made for one size, as fully connected layers are.
+
+        Example:
+            >>> import torch, linearizer as lz
+            >>> g = lz.Chain(lz.Squeeze((3, 8, 8)), lz.ActNorm((12, 4, 4)))
+            >>> g.resized((16, 32))(torch.randn(3, 16, 32)).shape
+            torch.Size([12, 8, 16])
+        """
+        raise ShapeError(
+            f"expected layers that fit images of any size, got {type(self).__name__}; build g of "
+            "Squeeze, ActNorm, Conv1x1 and couplings with ConvNet"
+        )
+
+    def _with_shapes(self, in_shape: Sequence[int]) -> Self:
+        """A twin with another event shape that shares everything else."""
+        twin = copy.copy(self)
+        twin.in_shape = twin.out_shape = twin.shape = as_shape(in_shape)  # type: ignore[assignment]
+        return twin
+
     @torch.no_grad()
     def round_trip(self, x: Tensor) -> float:
         """The largest error `max |g⁻¹(g(x)) - x|`: invertibility is a numerical promise.
@@ -100,6 +125,10 @@ class Inverse(Bijection, HasLogDet):
     def inv(self) -> Bijection:
         """The bijection that this one inverts."""
         return self.bijection
+
+    def resized(self, size: Sequence[int]) -> Bijection:
+        """The inverse of the resized bijection; `size` is that of its input, not of its output."""
+        return Inverse(self.bijection.resized(size))
 
     def same_as(self, other: Bijection) -> bool:
         """Whether both invert the same bijection."""
@@ -153,6 +182,14 @@ class Chain(Bijection, HasLogDet):
             x, log_det = forward_and_log_det(g, x)
             total = total + log_det
         return x, total
+
+    def resized(self, size: Sequence[int]) -> Bijection:
+        """All layers, each for the size that the ones before it leave."""
+        layers: list[Bijection] = []
+        for g in self.bijections:
+            layers.append(g.resized(size))  # type: ignore[operator]
+            size = layers[-1].out_shape[1:]
+        return Chain(*layers)
 
     def initialize(self, x: Tensor) -> Tensor:
         """Initialise each on what the ones before it return."""

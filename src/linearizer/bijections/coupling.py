@@ -66,6 +66,19 @@ class Coupling(Bijection, abc.ABC):
         self.network = conditioner(self._kept_shape, self._conditions_shape)
         _start_at_zero(self.network)
 
+    def resized(self, size: Sequence[int]) -> Bijection:
+        """The same coupling, if it splits channels and its network fits images of any size.
+
+        Raises:
+            ShapeError: If not.
+        """
+        if self.axis or len(self.in_shape) != 3 or not getattr(self.conditioner, "any_size", False):
+            return super().resized(size)
+        twin = self._with_shapes((self.in_shape[0], *size))
+        twin._kept_shape = (self._kept_shape[0], *twin.in_shape[1:])
+        twin._moved_shape = (self._moved_shape[0], *twin.in_shape[1:])
+        return twin
+
     @property
     @abc.abstractmethod
     def _conditions_shape(self) -> Shape:

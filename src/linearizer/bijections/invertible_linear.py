@@ -151,3 +151,7 @@ class Conv1x1(Bijection, HasLogDet):
         check_event(x, self.in_shape, self)
         z, log_det = forward_and_log_det(self.linear, x.movedim(-3, -1))
         return z.movedim(-1, -3), log_det.sum((-2, -1))
+
+    def resized(self, size: Sequence[int]) -> Bijection:
+        """The same mixing for images of another size."""
+        return self._with_shapes((self.shape[0], *size))

@@ -74,6 +74,10 @@ class ActNorm(Bijection, HasLogDet):
         log_det = self.log_scale.expand(self.in_shape).sum()
         return self(x), log_det.expand(x.shape[: x.ndim - len(self.in_shape)])
 
+    def resized(self, size: Sequence[int]) -> Bijection:
+        """The same numbers a channel for images of another size."""
+        return self._with_shapes((self.shape[0], *size))
+
     @torch.no_grad()
     def initialize(self, x: Tensor) -> Tensor:
         """Take shift and scale from the batch `x`, unless that was done before.

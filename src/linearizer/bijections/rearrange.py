@@ -110,6 +110,10 @@ class Squeeze(Bijection, VolumePreserving):
         channels, height, width = _image(self.shape, factor)
         super().__init__(self.shape, (channels * factor**2, height // factor, width // factor))
 
+    def resized(self, size: Sequence[int]) -> Bijection:
+        """The same for images of another size."""
+        return Squeeze((self.shape[0], *size), self.factor)
+
     def forward(self, x: Tensor) -> Tensor:
         """Move each f × f square of pixels into channels."""
         check_event(x, self.in_shape, self)

@@ -1,18 +1,20 @@
 """What the commands on a trained one-step flow do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 from rich.table import Table
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.functional import interpolate as interpolate_pixels
 
 from linearizer.applications import OneStepFlow
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import NOTE, read_note
-from linearizer.errors import FileExistsAlreadyError, FileFormatError, RangeError, ShapeError
+from linearizer.data.pixels import read_image
+from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
 from linearizer.metrics import nats_to_bits, psnr_db
 from linearizer.operators import Method
 from linearizer.saving import find_model
@@ -68,25 +70,22 @@ def read_images(paths: list[Path], shape: tuple[int, ...], *, resize: bool) -> T
     channels, height, width = shape
     images = []
     for path in paths:
-        try:
-            with Image.open(path) as file:
-                image = file.convert("L" if channels == 1 else "RGB")
-        except FileNotFoundError as error:
-            raise FileFormatError(f"expected an image file, got no file {path}") from error
-        except (UnidentifiedImageError, OSError) as error:
-            raise FileFormatError(
-                f"expected an image in {path}, got something unreadable; save it as PNG or JPEG"
-            ) from error
-        if image.size != (width, height):
+        image = read_image(path, grey=channels == 1)
+        if image.shape[1:] != (height, width):
             if not resize:
                 raise ShapeError(
-                    f"expected {width}×{height} pixels, got {image.width}×{image.height} in "
+                    f"expected {width}×{height} pixels, got {image.shape[2]}×{image.shape[1]} in "
                     f"{path}; pass --resize, or crop it yourself"
                 )
-            image = image.resize((width, height), Image.Resampling.LANCZOS)
-        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        images.append(pixels.reshape(height, width, channels).movedim(-1, 0) / 127.5 - 1)
+            image = resized(image, (height, width))
+        images.append(image)
     return torch.stack(images)
+
+
+def resized(image: Tensor, size: Sequence[int]) -> Tensor:
+    """An image (C, H, W) in [-1, 1] at another size, without aliasing."""
+    enlarged = interpolate_pixels(image[None], tuple(size), mode="bicubic", antialias=True)
+    return enlarged[0].clamp(-1, 1)
 
 
 @torch.no_grad()

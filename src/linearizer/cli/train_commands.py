@@ -112,3 +112,65 @@ def one_step(
         seed=seed,
         overwrite=overwrite,
     )
+
+
+@train.command("style")
+def style(
+    content: Annotated[
+        str, typer.Option(help="Contents: a folder or zip of images, faces64, or hf:NAME.")
+    ],
+    teacher: Annotated[
+        list[str],
+        typer.Option(help="NAME=FILE, weights of a fast-neural-style network; one or more."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    data_dir: Annotated[Path | None, typer.Option(help="Where the files of faces64 lie.")] = None,
+    size: Annotated[int, typer.Option(min=16, help="Side of the contents.")] = 64,
+    contents: Annotated[
+        int | None, typer.Option(min=64, help="Train on so many; all if not given.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Couplings of each bijection.")] = 6,
+    width: Annotated[int, typer.Option(min=1, help="Channels inside a coupling.")] = 128,
+    kernel: Annotated[int, typer.Option(min=1, help="Side of a style's kernel, odd.")] = 5,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 6000,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Train no longer than this.")
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Type of the couplings' networks in training.")
+    ] = Precision.full,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    tensorboard: Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+) -> None:
+    """Train style transfer: two shared bijections, and a linear operator a teacher.
+
+    An interrupted run goes on where it stopped when the same command is given again.
+    """
+    from linearizer.cli.train_style import train_style  # noqa: PLC0415  (slow to import)
+
+    train_style(
+        content,
+        data_dir,
+        dict(named_file(text) for text in teacher),
+        out,
+        size=size,
+        contents=contents,
+        depth=depth,
+        width=width,
+        kernel=kernel,
+        steps=steps,
+        max_minutes=max_minutes,
+        precision=precision.value,
+        seed=seed,
+        tensorboard=tensorboard,
+        overwrite=overwrite,
+    )
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    """NAME=FILE in its two parts."""
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise typer.BadParameter(f"expected NAME=FILE, got {text!r}")
+    return name, Path(path)

@@ -1,6 +1,7 @@
 """The small convolutional conditioner, for image-shaped events."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -28,6 +29,7 @@ class ConvNet(Saveable):
         torch.Size([5, 2, 3, 8, 8])
     """
 
+    any_size: ClassVar[bool] = True
     width: int = 64
     depth: int = 2
 

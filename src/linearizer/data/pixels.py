@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -75,6 +76,32 @@ def read_pixels(
     kept = list(_map_readable(fill, kept, reasons))
     _report(reasons, files)
     return pixels[: len(kept)], kept
+
+
+def read_image(path: Path, *, grey: bool = False) -> Tensor:
+    """One image file (1 or 3, H, W) in [-1, 1], upright, laid on white where it is transparent.
+
+    Raises:
+        FileFormatError: If there is no such file, or it is no image.
+        MissingExtraError: If Pillow is not installed.
+    """
+    with needs_extra("pillow"):
+        from PIL import ImageOps  # noqa: PLC0415
+    if not path.is_file():
+        raise FileFormatError(f"expected an image file, got no file {path}; check the path")
+    try:
+        with _open(path.read_bytes()) as image:
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels = np.array(_opaque(image, "L" if grey else "RGB"))
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ...
+        raise FileFormatError(
+            f"expected an image in {path}, got something unreadable ({error}); save it as PNG or "
+            "JPEG"
+        ) from error
+    channels = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).movedim(-1, 0)
+    return channels / 127.5 - 1
 
 
 def _map_readable(f: Callable[[int], T], items: list[int], reasons: dict[int, str]) -> dict[int, T]:

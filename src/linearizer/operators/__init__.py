@@ -17,6 +17,7 @@ from linearizer.operators.algebra import (
 from linearizer.operators.base import LinearOperator, Product, Scaled, Sum, Transpose
 from linearizer.operators.blocks import Blocks, blocks
 from linearizer.operators.convolution import CircularConvolution
+from linearizer.operators.convolution_fit import ConvolutionLeastSquares
 from linearizer.operators.covariance_flow import (
     CovarianceFlow,
     PrincipalCovarianceFlow,
@@ -39,6 +40,7 @@ __all__ = [
     "SVD",
     "Blocks",
     "CircularConvolution",
+    "ConvolutionLeastSquares",
     "CovarianceFlow",
     "Dense",
     "Diagonal",

@@ -1,0 +1,381 @@
+"""Modular style transfer: one shared pair of bijections, and a linear operator a style."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from linearizer import operators as ops
+from linearizer._checks import check_between, check_event
+from linearizer.bijections import Bijection
+from linearizer.errors import FileFormatError, RangeError, ShapeError
+from linearizer.linearizer import Linearizer
+from linearizer.operators import CircularConvolution, ConvolutionLeastSquares, LinearOperator
+from linearizer.saving import CONFIG_FILE, Saveable
+
+STYLES, PLAIN = "styles", "plain"
+
+
+class Style(nn.Module, Saveable):
+    """One style as a file of its own: its operator, and which bijections it belongs to.
+
+    Args:
+        operator: A convolution of latents.
+        fingerprint: `StyleTransfer.fingerprint` of the bijections that it was made with.
+    """
+
+    def __init__(self, operator: CircularConvolution, fingerprint: str) -> None:
+        super().__init__()
+        self.operator, self.fingerprint = operator, fingerprint
+
+
+class StyleTransfer(nn.Module, Saveable):
+    """`f_style(x) = g_y⁻¹(A_style g_x(x))`: content goes through g_x, a style is an operator.
+
+    Styles are mixed, weakened, undone and composed by linear algebra on their operators, which
+    is exact in the induced spaces: a mix of operators is the same mix of the stylised images,
+    taken with the induced ⊕ and ⊙ of g_y. Source: arXiv:2510.08570, section 4.2, where styles
+    are numbers that a network of the style's index makes; here each is an operator of its own.
+
+    Images of any size that the bijections' squeeze divides are stylised; others are padded by
+    reflection and cropped.
+
+    Args:
+        g_x: Bijection of contents (C, H, W) to latents (c, h, w), of layers that resize.
+        g_y: Bijection of stylised images, with latents of the same shape.
+        styles: Convolutions of latents by name.
+
+    Raises:
+        ShapeError: If the latents or the operators do not fit.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> from linearizer.applications import StyleTransfer
+        >>> g = [lz.style_bijection((3, 16, 16), depth=1, width=8) for _ in range(2)]
+        >>> negative = lz.CircularConvolution(-torch.eye(48)[..., None, None], (4, 4))
+        >>> model = StyleTransfer(*g, {"negative": negative})
+        >>> model.stylize(torch.zeros(2, 3, 30, 50), "negative").shape
+        torch.Size([2, 3, 30, 50])
+    """
+
+    def __init__(
+        self,
+        g_x: Bijection,
+        g_y: Bijection,
+        styles: Mapping[str, CircularConvolution] | None = None,
+    ) -> None:
+        super().__init__()
+        if g_x.in_shape != g_y.in_shape or g_x.out_shape != g_y.out_shape:
+            raise ShapeError(
+                f"expected two bijections of one kind of images, got {g_x.in_shape} to "
+                f"{g_x.out_shape} and {g_y.in_shape} to {g_y.out_shape}"
+            )
+        if len(g_x.in_shape) != 3 or len(g_x.out_shape) != 3:
+            raise ShapeError(
+                f"expected bijections of images (C, H, W) to images, got {g_x.in_shape} to "
+                f"{g_x.out_shape}; style_bijection makes them"
+            )
+        self.g_x, self.g_y = g_x, g_y
+        self.styles = nn.ModuleDict()
+        for name, operator in (styles or {}).items():
+            self.add(name, operator)
+
+    # Styles
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the styles."""
+        return list(self.styles)
+
+    def add(self, name: str, operator: CircularConvolution) -> None:
+        """Make an operator a style.
+
+        Raises:
+            RangeError: If the name cannot be that of a file.
+            ShapeError: If the operator is none of the latents.
+        """
+        if not name.replace("-", "_").isidentifier():
+            raise RangeError(
+                f"expected a name of letters, digits, '-' and '_', got {name!r}; rename the style"
+            )
+        if (operator.in_shape, operator.out_shape) != (self.g_x.out_shape, self.g_y.out_shape):
+            raise ShapeError(
+                f"expected an operator {self.g_x.out_shape} -> {self.g_y.out_shape}, got "
+                f"{operator.in_shape} -> {operator.out_shape}; it was made for another g"
+            )
+        self.styles[name] = operator
+
+    def operator(self, style: str) -> CircularConvolution:
+        """The operator of a style.
+
+        Raises:
+            RangeError: If there is no such style.
+        """
+        if style not in self.styles:
+            known = ", ".join(self.names) or "none yet"
+            raise RangeError(f"expected a style of {known}, got '{style}'; add it first")
+        operator: CircularConvolution = self.styles[style]  # type: ignore[assignment]
+        return operator
+
+    def mix(self, weights: Mapping[str, float]) -> CircularConvolution:
+        """`Σ_s w_s A_s`; the weights need not sum to one.
+
+        Raises:
+            RangeError: If there is no weight, a style is unknown, or all weights are zero.
+        """
+        if not weights or not any(weights.values()):
+            raise RangeError(
+                "expected a style or more to mix, got nothing; name some of "
+                f"{', '.join(self.names) or 'the styles that you add'}"
+            )
+        for name, weight in weights.items():
+            check_between(weight, -1e6, 1e6, f"the weight of {name}")
+        kernels = [(w, self.operator(name).kernel) for name, w in weights.items()]
+        side = max(k.shape[-1] for _, k in kernels)
+        total = sum(w * _enlarged(k, side) for w, k in kernels)
+        assert isinstance(total, Tensor), "there is a style"
+        return CircularConvolution(total, self.g_x.out_shape[1:])
+
+    def between(self, a: str, b: str, s: float, *, geodesic: bool = False) -> LinearOperator:
+        """From style a at s = 0 to style b at s = 1.
+
+        Linear, `(1 - s) A_a + s A_b`, or along the geodesic `A_a (A_a⁻¹ A_b)^s`.
+
+        Raises:
+            NoRealRootError: If the geodesic does not exist.
+        """
+        check_between(s, 0.0, 1.0, "the place between two styles")
+        if not geodesic:
+            return self.mix({a: 1 - s, b: s} if a != b else {a: 1.0})
+        A, B = self.operator(a), self.operator(b)
+        if s in (0.0, 1.0):
+            return A if s == 0.0 else B
+        step = ops.power(ops.fuse(ops.pinv(A.double()) @ B.double()), s)
+        return ops.fuse(A.double() @ step).to(A.dtype)
+
+    # Maps
+
+    def at(self, size: Sequence[int], operator: LinearOperator) -> Linearizer:
+        """The Linearizer of an operator for images (C, *size), which the squeeze must divide."""
+        g_x, g_y = (self._resized(g, size) for g in (self.g_x, self.g_y))
+        if operator.in_shape != g_x.out_shape:
+            if not isinstance(operator, CircularConvolution):
+                raise ShapeError(
+                    f"expected a convolution to use at {tuple(size)}, got a "
+                    f"{type(operator).__name__} for {operator.in_shape}"
+                )
+            operator = CircularConvolution(operator.kernel, g_x.out_shape[1:])
+        return Linearizer(g_x, operator, g_y)
+
+    @torch.no_grad()
+    def stylize(
+        self,
+        images: Tensor,
+        style: str | Mapping[str, float] | LinearOperator,
+        *,
+        strength: float = 1.0,
+    ) -> Tensor:
+        """Images in a style, a mix of styles, or by any operator of the latents.
+
+        Args:
+            images: (*batch, C, H, W) in [-1, 1], of any size from the squeeze up.
+            style: A name, weights by name, or an operator.
+            strength: 1 is the style, 0 no style: the operator named `plain` if there is one,
+                fitted to leave contents as they are, or else the identity; any other number is
+                a place on the straight line through both.
+
+        Raises:
+            ShapeError: If the images are too small or have other channels.
+        """
+        padded, crop = self._padded(images)
+        f = self.at(padded.shape[-2:], self._chosen(style))
+        z = f.g_x(padded)
+        latent = f.operator(z)
+        if strength != 1.0:
+            plain = z
+            if PLAIN in self.styles:
+                plain = self.at(padded.shape[-2:], self.operator(PLAIN)).operator(z)
+            latent = torch.lerp(plain, latent, strength)
+        return f.g_y.inverse(latent)[..., : crop[0], : crop[1]]
+
+    @torch.no_grad()
+    def undo(self, images: Tensor, style: str | Mapping[str, float] | LinearOperator) -> Tensor:
+        """The contents that were stylised, by the pseudo-inverse `g_x⁻¹(A⁺ g_y(x))`."""
+        padded, crop = self._padded(images)
+        f = self.at(padded.shape[-2:], self._chosen(style))
+        return f.pinv()(padded)[..., : crop[0], : crop[1]]
+
+    @torch.no_grad()
+    def compose(self, images: Tensor, first: str, second: str) -> Tensor:
+        """`g_y⁻¹(A_second A_first g_x(x))`."""
+        padded, crop = self._padded(images)
+        f = self.at(padded.shape[-2:], self.operator(first))
+        second_ = self.at(padded.shape[-2:], self.operator(second)).operator
+        return f.g_y.inverse(second_(f.operator(f.g_x(padded))))[..., : crop[0], : crop[1]]
+
+    @torch.no_grad()
+    def cond(self, style: str | Mapping[str, float]) -> float:
+        """The condition number of a style's operator: how far its undoing amplifies."""
+        return float(ops.cond(self._chosen(style)))
+
+    @torch.no_grad()
+    def distances(self) -> Tensor:
+        """Relative distances between styles, `|A_a - A_b| / √(|A_a| |A_b|)`, (n, n)."""
+        matrices = [self.operator(name).response().flatten() for name in self.names]
+        norms = [float(m.norm()) for m in matrices]
+        return torch.tensor(
+            [
+                [
+                    float((a - b).norm()) / math.sqrt(p * q)
+                    for b, q in zip(matrices, norms, strict=True)
+                ]
+                for a, p in zip(matrices, norms, strict=True)
+            ]
+        )
+
+    # Learning a style without touching g
+
+    @torch.no_grad()
+    def fit(
+        self,
+        pairs: Iterable[tuple[Tensor, Tensor]],
+        *,
+        ridge: float = 1e-4,
+        kernel_size: int | None = 5,
+    ) -> CircularConvolution:
+        """The operator nearest to pairs of images, `A g_x(x) ≈ g_y(y)`: no gradient step.
+
+        Args:
+            pairs: Batches of contents and stylised images, (B, *g_x.in_shape) both.
+            ridge: Of `ConvolutionLeastSquares.solve`.
+            kernel_size: Likewise.
+        """
+        channels = (self.g_x.out_shape[0], self.g_y.out_shape[0])
+        solver = ConvolutionLeastSquares(channels, self.g_x.out_shape[1:])
+        for x, y in pairs:
+            solver.update(self.g_x(x), self.g_y(y))
+        return solver.solve(ridge, kernel_size)
+
+    @torch.no_grad()
+    def whitening(self, contents: Iterable[Tensor], picture: Tensor) -> CircularConvolution:
+        """A style from one picture: whitening and colouring of the latents' channels.
+
+        `S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
+        contents to those S_y of the picture's, and is the nearest such map to the identity
+        (Mroueh, arXiv:1905.10820). Second moments are taken around zero, so that the map is
+        linear and not affine; g's ActNorms centre the latents roughly.
+
+        Args:
+            contents: Batches (B, *g_x.in_shape).
+            picture: (C, H, W), at least as large as the squeeze.
+        """
+        moments = [_second_moment(self.g_x(x)) for x in contents]
+        if not moments:
+            raise RangeError("expected contents to whiten, got none; pass a batch of images")
+        S_x = torch.stack(moments).mean(0)
+        padded, _ = self._padded(picture)
+        S_y = _second_moment(self._resized(self.g_y, padded.shape[-2:])(padded))
+        root = ops.power(ops.Dense(S_y), 0.5).to_dense()
+        middle = ops.power(ops.Dense(_symmetric(root @ S_x @ root)), -0.5).to_dense()
+        kernel = (root @ middle @ root).float()
+        return CircularConvolution(kernel[..., None, None], self.g_x.out_shape[1:])
+
+    # Files
+
+    def fingerprint(self) -> str:
+        """A hash of the weights of g_x and g_y: styles belong to one pair of bijections."""
+        digest = hashlib.sha256()
+        for g in (self.g_x, self.g_y):
+            for name, tensor in g.state_dict().items():
+                digest.update(name.encode())
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def save_pretrained(self, folder: str | Path, **options: Any) -> None:
+        """The bijections in `folder`, and each style in `folder/styles/NAME`, to pass on alone."""
+        Saveable.save_pretrained(StyleTransfer(self.g_x, self.g_y), folder, **options)
+        for name in self.names:
+            self.save_style(name, folder, **options)
+
+    def save_style(self, name: str, folder: str | Path, **options: Any) -> Path:
+        """Write one style into `folder/styles/NAME`, and return where."""
+        place = Path(folder) / STYLES / name
+        Style(self.operator(name), self.fingerprint()).save_pretrained(place, **options)
+        return place
+
+    def load_style(self, place: str | Path, name: str | None = None) -> str:
+        """Add a style that `save_style` wrote, and return its name, that of the folder.
+
+        Raises:
+            FileFormatError: If it is none, or was made with other bijections.
+        """
+        style = Style.from_pretrained(place)
+        if style.fingerprint != self.fingerprint():
+            raise FileFormatError(
+                f"expected a style of this model in {place}, got one that was made with another "
+                "g; add it from its teacher or from pairs of images instead"
+            )
+        name = name or Path(place).name
+        self.add(name, style.operator)
+        return name
+
+    def loaded_from(self, folder: Path) -> None:
+        """Add every style beside the bijections."""
+        for place in sorted((folder / STYLES).glob(f"*/{CONFIG_FILE}")):
+            self.load_style(place.parent)
+
+    # Details
+
+    def _chosen(self, style: str | Mapping[str, float] | LinearOperator) -> LinearOperator:
+        if isinstance(style, LinearOperator):
+            return style
+        return self.operator(style) if isinstance(style, str) else self.mix(style)
+
+    @property
+    def factor(self) -> int:
+        """What the sides of an image must be multiples of."""
+        return self.g_x.in_shape[1] // self.g_x.out_shape[1]
+
+    def _resized(self, g: Bijection, size: Sequence[int]) -> Bijection:
+        return g if tuple(size) == g.in_shape[1:] else g.resized(size)
+
+    def _padded(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Images with sides that the factor divides, and the sides that they had."""
+        channels, factor = self.g_x.in_shape[0], self.factor
+        height, width = images.shape[-2:]
+        check_event(images, (channels, height, width), "style transfer")
+        side = factor * max((op.kernel.shape[-1] for op in self._operators()), default=1)
+        if min(height, width) < side:
+            raise ShapeError(
+                f"expected images of at least {side}×{side} pixels, got {height}×{width}; "
+                "enlarge them"
+            )
+        pad = (0, -width % factor, 0, -height % factor)
+        flat = images.reshape(-1, channels, height, width)
+        padded = nn.functional.pad(flat, pad, mode="reflect") if any(pad) else flat
+        return padded.reshape(*images.shape[:-2], *padded.shape[-2:]), (height, width)
+
+    def _operators(self) -> Iterable[CircularConvolution]:
+        return (self.operator(name) for name in self.names)
+
+
+def _enlarged(kernel: Tensor, side: int) -> Tensor:
+    """A kernel with zeros around it, its centre where that of a larger one is."""
+    missing = side // 2 - kernel.shape[-1] // 2
+    after = side - kernel.shape[-1] - missing
+    return nn.functional.pad(kernel, (missing, after, missing, after))
+
+
+def _second_moment(z: Tensor) -> Tensor:
+    """`mean z zᵀ` over pixels and images of latents (..., c, h, w), in float64, regularised."""
+    rows = z.double().movedim(-3, -1).flatten(0, -2)
+    S = rows.mT @ rows / len(rows)
+    return S + 1e-4 * S.diagonal().mean() * torch.eye(len(S), dtype=S.dtype)
+
+
+def _symmetric(M: Tensor) -> Tensor:
+    return (M + M.mT) / 2

@@ -1,0 +1,173 @@
+"""`linearizer style evaluate`: styles against their teachers, as JSON and Markdown."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import track
+from torch import Tensor, nn
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from linearizer.applications import StyleTransfer
+from linearizer.bijections import ActNorm, Chain, Squeeze
+from linearizer.cli.evaluation import EQUAL_DB
+from linearizer.cli.run_folder import read_note
+from linearizer.cli.style import new_file, open_styles
+from linearizer.cli.train_style import TEACHING_BATCH, open_contents
+from linearizer.data import Images
+from linearizer.errors import RangeError
+from linearizer.metrics import LPIPS, psnr_db
+from linearizer.operators import CircularConvolution
+from linearizer.saving import find_model
+from linearizer.teachers import FastNeuralStyle, teach
+
+BASELINE_PAIRS = 1000
+
+
+def evaluate_style(
+    run: str,
+    teachers: Mapping[str, Path],
+    *,
+    content: str | None,
+    data_dir: Path | None,
+    count: int,
+    lpips: tuple[Path, Path] | None,
+    out: Path | None,
+    overwrite: bool,
+) -> None:
+    """Measure the styles of `run` and write `style-evaluation.json` and `.md` into `out`."""
+    model, folder = open_styles(run), find_model(run)
+    out = out or folder
+    path = new_file(out / "style-evaluation.json", overwrite=overwrite)
+    note = read_note(folder)
+    name = content or note.get("data")
+    if name is None or not teachers:
+        raise RangeError("expected contents and a teacher or more; name --content and --teacher")
+    if data_dir is None and content is None and note.get("data_dir"):
+        data_dir = Path(note["data_dir"])
+    train, held_out = open_contents(name, data_dir, model.g_x.in_shape[1], note.get("seed", 0))
+    results = measure_styles(
+        model,
+        {style: FastNeuralStyle.from_file(file) for style, file in teachers.items()},
+        train,
+        held_out.images[:count],
+        lpips=None if lpips is None else LPIPS.from_files(*lpips),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    table = style_markdown(results)
+    path.with_suffix(".md").write_text(table, encoding="utf-8")
+    console = Console()
+    console.print(Markdown(table))
+    console.print(f"{path} and {path.with_suffix('.md')}", soft_wrap=True)
+
+
+@torch.no_grad()
+def measure_styles(
+    model: StyleTransfer,
+    teachers: Mapping[str, nn.Module],
+    train: Images,
+    contents: Tensor,
+    *,
+    lpips: LPIPS | None = None,
+) -> dict[str, Any]:
+    """Each style against its teacher, on contents that were not trained on.
+
+    Beside the model stands the best convolution of the same kernel between pixels: the same
+    squeeze and ActNorm, fitted by least squares to the same teacher on training contents.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    pairs = train.images[:BASELINE_PAIRS]
+    for name, teacher in teachers.items():
+        operator = model.operator(name)
+        truth = _taught(teacher, contents, name)
+        started = time.perf_counter()
+        made = torch.cat([model.stylize(x, name) for x in contents.split(TEACHING_BATCH)])
+        seconds = (time.perf_counter() - started) / len(contents)
+        undone = torch.cat([model.undo(y, name) for y in made.split(TEACHING_BATCH)])
+        again = torch.cat([model.stylize(x, name) for x in undone.split(TEACHING_BATCH)])
+        pixels = pixel_baseline(model, pairs, _taught(teacher, pairs, name), operator)
+        linear = pixels.stylize(contents, "fitted").clamp(-1, 1)
+        rows[name] = {
+            **_likeness(made, truth, lpips),
+            "linear_in_pixels_psnr_db": psnr_db(linear, truth),
+            "undo_redo_psnr_db": min(psnr_db(again, made), EQUAL_DB),
+            "condition": model.cond(name),
+            "milliseconds_per_image": 1e3 * seconds,
+        }
+    return {
+        "styles": rows,
+        "mean_psnr_db": sum(row["psnr_db"] for row in rows.values()) / len(rows),
+        "contents": len(contents),
+        "size": list(contents.shape[-2:]),
+        "baseline_pairs": len(pairs),
+        "lpips": "not measured" if lpips is None else "LPIPS v0.1 with SqueezeNet 1.1",
+    }
+
+
+def pixel_baseline(
+    model: StyleTransfer, x: Tensor, y: Tensor, like: CircularConvolution
+) -> StyleTransfer:
+    """The same class of operator with g nothing but squeeze and ActNorm, fitted to pairs."""
+    baseline = StyleTransfer(_initialised(x, model.factor), _initialised(y, model.factor))
+    pairs = zip(x.split(100), y.split(100), strict=True)
+    side = like.kernel.shape[-1]
+    baseline.add("fitted", baseline.fit(pairs, ridge=1e-6, kernel_size=side))
+    return baseline
+
+
+def _initialised(images: Tensor, factor: int) -> Chain:
+    squeeze = Squeeze(images.shape[1:], factor)
+    g = Chain(squeeze, ActNorm(squeeze.out_shape))
+    g.initialize(images)
+    return g
+
+
+def style_markdown(results: Mapping[str, Any]) -> str:
+    """The results as a table."""
+    lines = [
+        "| style | PSNR to the teacher | SSIM | LPIPS | the same operator on pixels, PSNR | gain "
+        "| stylise, undo, stylise | condition | ms an image |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in results["styles"].items():
+        lpips = "not measured" if row["lpips"] is None else f"{row['lpips']:.3f}"
+        gain = row["psnr_db"] - row["linear_in_pixels_psnr_db"]
+        lines.append(
+            f"| {name} | {row['psnr_db']:.2f} dB | {row['ssim']:.3f} | {lpips} "
+            f"| {row['linear_in_pixels_psnr_db']:.2f} dB | {gain:+.2f} dB "
+            f"| {row['undo_redo_psnr_db']:.1f} dB | {row['condition']:.3g} "
+            f"| {row['milliseconds_per_image']:.1f} |"
+        )
+    height, width = results["size"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Mean of the styles: {results['mean_psnr_db']:.2f} dB. {results['contents']} held-out "
+            f"contents of {height}×{width}; the operator on pixels is fitted to "
+            f"{results['baseline_pairs']} training contents. PSNR of images clamped to [-1, 1]; "
+            f"LPIPS: {results['lpips']}.",
+            "",
+        ]
+    )
+
+
+def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, float | None]:
+    seen = made.clamp(-1, 1)
+    ssim = structural_similarity_index_measure(seen, truth, data_range=2.0)
+    return {
+        "psnr_db": psnr_db(seen, truth),
+        "ssim": float(ssim),  # type: ignore[arg-type]
+        "lpips": None if lpips is None else float(lpips(seen, truth).mean()),
+    }
+
+
+def _taught(teacher: nn.Module, contents: Tensor, name: str) -> Tensor:
+    batches = track(contents.split(TEACHING_BATCH), f"The teacher {name}", transient=True)
+    return torch.cat([teach(teacher, x) for x in batches])

@@ -1,0 +1,228 @@
+"""What the commands on trained styles do."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+from linearizer import operators as ops
+from linearizer.applications import StyleTransfer
+from linearizer.applications.style_transfer import STYLES
+from linearizer.cli.flow import resized
+from linearizer.cli.pictures import save_mosaic
+from linearizer.cli.run_folder import read_note
+from linearizer.cli.train_style import TEACHING_BATCH, as_bytes, open_contents
+from linearizer.data.files import SUFFIXES
+from linearizer.data.pixels import read_image
+from linearizer.errors import FileExistsAlreadyError, FileFormatError, RangeError, ShapeError
+from linearizer.saving import find_model
+from linearizer.teachers import FastNeuralStyle, teach
+
+Pairs = Iterator[tuple[Tensor, Tensor]]
+
+
+def new_file(path: Path, *, overwrite: bool) -> Path:
+    """The path, if nothing lies there.
+
+    Raises:
+        FileExistsAlreadyError: If something does and `overwrite` is false.
+    """
+    if path.exists() and not overwrite:
+        raise FileExistsAlreadyError(
+            f"expected a new file, got {path}, which exists; "
+            "choose another with --out, or replace it with --overwrite"
+        )
+    return path
+
+
+def open_styles(run: str) -> StyleTransfer:
+    """The model in a folder, with all styles beside it."""
+    return StyleTransfer.from_pretrained(run)
+
+
+def stylize(run: str, photo: Path, mix: Mapping[str, float], strength: float, out: Path) -> None:
+    """One photograph in a mix of styles, at its own size."""
+    model = open_styles(run)
+    _save(model.stylize(_read(photo, model), mix, strength=strength), out)
+
+
+@torch.no_grad()
+def add(
+    run: str,
+    name: str,
+    *,
+    pairs: Path | None,
+    teacher: Path | None,
+    whitening: Path | None,
+    content: str | None,
+    data_dir: Path | None,
+    contents: int,
+    ridge: float,
+    kernel: int,
+    overwrite: bool,
+) -> None:
+    """Solve for a style and write it beside the others."""
+    model, folder = open_styles(run), find_model(run)
+    new_file(folder / STYLES / name, overwrite=overwrite)
+    if pairs is not None:
+        operator = model.fit(_pairs(pairs, model), ridge=ridge, kernel_size=kernel)
+    else:
+        train = _contents(folder, content, data_dir, model)[:contents]
+        if teacher is not None:
+            taught = _taught(FastNeuralStyle.from_file(teacher), train)
+            operator = model.fit(taught, ridge=ridge, kernel_size=kernel)
+        else:
+            assert whitening is not None, "one source is given"
+            operator = model.whitening(train.split(100), _read(whitening, model))
+    model.add(name, operator)
+    place = model.save_style(name, folder, overwrite=overwrite)
+    Console().print(f"{name} is in {place}; condition number {model.cond(name):.3g}")
+
+
+def interpolate(
+    run: str,
+    photo: Path,
+    a: str,
+    b: str,
+    steps: int,
+    geodesic: bool,
+    strip: Path,
+    gif: Path,
+) -> None:
+    """A strip and an animation of operators between two styles."""
+    model = open_styles(run)
+    image = _read(photo, model)
+    places = torch.linspace(0, 1, steps).tolist()
+    frames = [
+        model.stylize(image, model.between(a, b, s, geodesic=geodesic))
+        for s in track(places, f"{a} to {b}", transient=True)
+    ]
+    save_mosaic(
+        strip, [torch.stack(frames)], column_labels=[f"{s:.2f}" for s in places], inches=1.2
+    )
+    pictures = [_picture(frame) for frame in (*frames, *frames[-2:0:-1])]
+    pictures[0].save(gif, save_all=True, append_images=pictures[1:], duration=120, loop=0)
+    Console().print(f"{strip} and {gif}", soft_wrap=True)
+
+
+def undo(run: str, photo: Path, name: str, out: Path) -> None:
+    """The content of a stylised image."""
+    model = open_styles(run)
+    _save(model.undo(_read(photo, model), name), out)
+    Console().print(f"condition number of {name}: {model.cond(name):.3g}")
+
+
+def compose(run: str, photo: Path, a: str, b: str, out: Path) -> None:
+    """Two styles one after another, as one operator."""
+    model = open_styles(run)
+    _save(model.compose(_read(photo, model), a, b), out)
+
+
+@torch.no_grad()
+def directions(run: str, photo: Path, name: str, count: int, reach: float, out: Path) -> None:
+    """The leading singular directions of a style, from left out to `reach` times as strong."""
+    model = open_styles(run)
+    image = _square(_read(photo, model), model)
+    operator = model.operator(name)
+    s = ops.svd(operator, count)
+    f = model.at(image.shape[-2:], operator)
+    z = f.g_x(image)
+    stylised = operator(z)
+    factors = torch.linspace(0, reach, 7).tolist()
+    rows = []
+    for left, value, right in zip(*s, strict=True):
+        part = value * (z * right).sum() * left
+        rows.append(torch.stack([f.g_y.inverse(stylised + (t - 1) * part) for t in factors]))
+    save_mosaic(
+        out,
+        rows,
+        row_labels=[f"σ{i + 1} = {float(v):.2f}" for i, v in enumerate(s.singular_values)],
+        column_labels=[f"× {t:.1f}" for t in factors],
+        inches=1.0,
+    )
+    Console().print(str(out), soft_wrap=True)
+
+
+def compare(run: str, out: Path) -> None:
+    """A table and a picture of the distances between all styles."""
+    model = open_styles(run)
+    names, distances = model.names, model.distances()
+    table = Table("style", *names, "condition", box=None)
+    for name, row in zip(names, distances, strict=True):
+        table.add_row(name, *(f"{float(d):.3f}" for d in row), f"{model.cond(name):.3g}")
+    console = Console()
+    console.print(table)
+    figure = Figure(figsize=(1 + 0.9 * len(names), 0.8 + 0.7 * len(names)))
+    axes = figure.add_subplot()
+    image = axes.imshow(distances.numpy(), cmap="viridis", vmin=0)
+    axes.set_xticks(range(len(names)), labels=names, rotation=30, ha="right")
+    axes.set_yticks(range(len(names)), labels=names)
+    figure.colorbar(image, label="relative distance of operators")
+    figure.savefig(out, dpi=144, bbox_inches="tight")
+    console.print(str(out), soft_wrap=True)
+
+
+# Details
+
+
+def _read(path: Path, model: StyleTransfer) -> Tensor:
+    return read_image(path, grey=model.g_x.in_shape[0] == 1)
+
+
+def _square(image: Tensor, model: StyleTransfer) -> Tensor:
+    """The image at the size that the model was trained for."""
+    return resized(image, model.g_x.in_shape[1:])
+
+
+def _contents(
+    folder: Path, content: str | None, data_dir: Path | None, model: StyleTransfer
+) -> Tensor:
+    note = read_note(folder)
+    name = content or note.get("data")
+    if name is None:
+        raise RangeError(f"expected contents, got none in {folder}; name some with --content")
+    if data_dir is None and content is None and note.get("data_dir"):
+        data_dir = Path(note["data_dir"])
+    train, _ = open_contents(name, data_dir, model.g_x.in_shape[1], note.get("seed", 0))
+    return train.images
+
+
+def _taught(teacher: FastNeuralStyle, contents: Tensor) -> Pairs:
+    for x in track(contents.split(TEACHING_BATCH), "The teacher", transient=True):
+        yield x, teach(teacher, x)
+
+
+def _pairs(folder: Path, model: StyleTransfer) -> Pairs:
+    """Files of equal names in `content` and `style`, at the size of the model."""
+    sides = [folder / "content", folder / "style"]
+    names = [{p.name for p in side.glob("*") if p.suffix.lower() in SUFFIXES} for side in sides]
+    both = sorted(names[0] & names[1])
+    if not both:
+        raise FileFormatError(
+            f"expected pairs of images of equal names in {sides[0]} and {sides[1]}, got none; "
+            "put each content and its stylised image there under one name"
+        )
+    for name in track(both, "Pairs", transient=True):
+        x, y = (_read(side / name, model) for side in sides)
+        if x.shape != y.shape:
+            raise ShapeError(
+                f"expected a pair of one size, got {tuple(x.shape)} and {tuple(y.shape)} of "
+                f"{name}; resize one of them"
+            )
+        yield _square(x, model)[None], _square(y, model)[None]
+
+
+def _save(image: Tensor, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _picture(image).save(out)
+    Console().print(str(out), soft_wrap=True)
+
+
+def _picture(image: Tensor) -> Image.Image:
+    return Image.fromarray(as_bytes(image).movedim(0, -1).contiguous().numpy())

@@ -1,0 +1,160 @@
+"""`linearizer train style`: one pair of bijections, and an operator a teacher."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from linearizer.applications import StyleTransfer
+from linearizer.applications.style_transfer import PLAIN
+from linearizer.cli.run_folder import NOTE, close_run, open_run
+from linearizer.data import Images, open_data
+from linearizer.errors import RangeError
+from linearizer.operators import CircularConvolution
+from linearizer.ready_made import style_bijection
+from linearizer.teachers import FastNeuralStyle, teach
+from linearizer.training import Schedule, fit
+from linearizer.training.style_matching import StyleMatching
+
+BATCH, TEACHING_BATCH = 32, 50
+NAMED_SIZES = {"faces64": 64}
+Precision = str
+
+
+def train_style(
+    content: str,
+    data_dir: Path | None,
+    teachers: Mapping[str, Path],
+    out: Path,
+    *,
+    size: int,
+    contents: int | None,
+    depth: int,
+    width: int,
+    kernel: int,
+    steps: int,
+    max_minutes: float | None,
+    precision: Precision,
+    seed: int,
+    tensorboard: bool,
+    overwrite: bool,
+) -> None:
+    """Train bijections and styles on what the teachers make of contents, and save them."""
+    console = Console()
+    if not teachers:
+        raise RangeError("expected a teacher, got none; name one with --teacher NAME=FILE")
+    networks = {name: FastNeuralStyle.from_file(path) for name, path in teachers.items()}
+    train, _ = open_contents(content, data_dir, size, seed)
+    train = train.take(torch.arange(min(len(train), contents or len(train))))
+    settings = {
+        "application": "style",
+        "data": content,
+        "data_dir": None if data_dir is None else str(data_dir),
+        "teachers": {name: path.name for name, path in teachers.items()},
+        "size": size,
+        "contents": len(train),
+        "depth": depth,
+        "width": width,
+        "kernel": kernel,
+        "steps": steps,
+        "max_minutes": max_minutes,
+        "precision": precision,
+        "seed": seed,
+    }
+    checkpoints = open_run(out, settings, overwrite=overwrite)
+    targets = torch.stack(
+        [_targets(checkpoints, name, network, train) for name, network in networks.items()]
+    )
+    torch.manual_seed(seed)
+    model = untrained(train, targets, list(networks), depth=depth, width=width, kernel=kernel)
+    numbered = Images(train.images, torch.arange(len(train)), train.levels)
+    trained = fit(
+        StyleMatching(model, targets, steps),
+        numbered,
+        Schedule(
+            steps,
+            batch_size=BATCH,
+            noise=0.0,
+            seed=seed,
+            max_minutes=max_minutes,
+            average=min(0.999, 1 - 10 / steps) if steps > 10 else None,
+            precision="bf16" if precision == "bf16" else "32",
+        ),
+        title="Training styles",
+        checkpoints=checkpoints,
+        logs=out,
+        tensorboard=tensorboard,
+    )
+    if not trained.is_first_process:
+        return
+    model.cpu().eval()
+    some = train.images[:500].split(100)
+    model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=kernel))
+    model.save_pretrained(out, overwrite=True)
+    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
+    (out / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    close_run(out)
+    console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the styles are in {out}")
+    console.print(f"Look at them: linearizer stylize {out} PHOTO --mix NAME=1", soft_wrap=True)
+
+
+def open_contents(
+    content: str, data_dir: Path | None, size: int, seed: int
+) -> tuple[Images, Images]:
+    """Contents in colour, to train on and held out."""
+    named = NAMED_SIZES.get(content)
+    if named not in (None, size):
+        raise RangeError(f"expected --size {named} with {content}, got {size}")
+    parts = open_data(content, data_dir, seed=seed, size=None if named else size)
+    if parts[0].shape[0] != 3:
+        parts = tuple(  # type: ignore[assignment]
+            Images(p.images.expand(-1, 3, -1, -1), p.labels, p.levels) for p in parts
+        )
+    return parts
+
+
+def untrained(
+    contents: Images,
+    targets: Tensor,
+    names: list[str],
+    *,
+    depth: int,
+    width: int,
+    kernel: int,
+) -> StyleTransfer:
+    """Bijections initialised on contents and targets, and the identity as every style."""
+    g_x = style_bijection(contents.shape, depth=depth, width=width)
+    g_y = style_bijection(contents.shape, depth=depth, width=width)
+    g_x.initialize(contents.images[:64])
+    g_y.initialize(targets[:, :16].flatten(0, 1) / 127.5 - 1)
+    channels, *latent_size = g_x.out_shape
+    start = torch.zeros(channels, channels, kernel, kernel)
+    start[:, :, kernel // 2, kernel // 2] = torch.eye(channels)
+    styles = {name: CircularConvolution(nn.Parameter(start.clone()), latent_size) for name in names}
+    return StyleTransfer(g_x, g_y, styles)
+
+
+def _targets(folder: Path, name: str, teacher: nn.Module, contents: Images) -> Tensor:
+    """What a teacher makes of all contents, as bytes; kept, so that a resumed run has it."""
+    path = folder / f"{name}.safetensors"
+    if path.exists():
+        return load_file(path)["targets"]
+    made = [
+        as_bytes(teach(teacher, batch))
+        for batch in track(
+            contents.images.split(TEACHING_BATCH), f"The teacher {name}", transient=True
+        )
+    ]
+    targets = torch.cat(made)
+    save_file({"targets": targets}, path)
+    return targets
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as bytes."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

@@ -1,0 +1,153 @@
+"""`linearizer train style`, `stylize` and `style ...`, from beginning to end."""
+
+import json
+
+import pytest
+import torch
+
+import linearizer as lz
+from command_line import assert_one_clear_line, linearizer
+
+pytest.importorskip("lightning")
+from PIL import Image
+
+from linearizer.teachers import FastNeuralStyle, teach
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two teachers with random weights, and contents."""
+    folder = tmp_path_factory.mktemp("style")
+    for seed, name in enumerate(("wild", "calm")):
+        torch.manual_seed(seed)
+        torch.save(FastNeuralStyle().network.state_dict(), folder / f"{name}.pth")
+    (folder / "contents").mkdir()
+    torch.manual_seed(2)
+    for i in range(80):
+        coarse = torch.rand(1, 3, 4, 4)
+        image = torch.nn.functional.interpolate(coarse, (32, 32), mode="bilinear")[0]
+        pixels = (image * 255).byte().movedim(0, -1).numpy()
+        Image.fromarray(pixels).save(folder / "contents" / f"{i:02d}.png")
+    photo = torch.rand(3, 5, 6)
+    large = torch.nn.functional.interpolate(photo[None], (45, 70), mode="bilinear")[0]
+    Image.fromarray((large * 255).byte().movedim(0, -1).numpy()).save(folder / "photo.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(place):
+    out = place / "run"
+    done = linearizer(*options(place), "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def options(place):
+    teachers = [
+        "--teacher",
+        f"wild={place / 'wild.pth'}",
+        "--teacher",
+        f"calm={place / 'calm.pth'}",
+    ]
+    small = ["--size", "32", "--depth", "1", "--width", "8", "--kernel", "3", "--steps", "20"]
+    return ["train", "style", "--content", place / "contents", *teachers, *small]
+
+
+def test_a_run_leaves_bijections_and_styles(run):
+    model = lz.StyleTransfer.from_pretrained(run)
+    assert model.names == ["calm", "plain", "wild"]
+    note = json.loads((run / "run.json").read_text())
+    assert note["steps"] == 20
+    assert not (run / "checkpoints").exists()
+
+
+def test_stylize_a_photo_of_any_size(run, place, tmp_path):
+    out = tmp_path / "out.png"
+    arguments = ["stylize", run, place / "photo.png", "--mix", "wild=0.4,calm=0.6", "--out", out]
+    done = linearizer(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert Image.open(out).size == (70, 45)
+    assert_one_clear_line(linearizer(*arguments), "exists", "--overwrite")
+    assert linearizer(*arguments, "--strength", "0.5", "--overwrite").returncode == 0
+
+
+def test_style_commands_draw_pictures(run, place, tmp_path):
+    photo = place / "photo.png"
+    for arguments, out in (
+        (["interpolate", run, photo, "wild", "calm", "--steps", "3"], "i.png"),
+        (["undo", run, photo, "wild"], "u.png"),
+        (["compose", run, photo, "wild", "calm"], "c.png"),
+        (["directions", run, photo, "wild", "-k", "2"], "d.png"),
+        (["compare", run], "m.png"),
+    ):
+        done = linearizer("style", *arguments, "--out", tmp_path / out)
+        assert done.returncode == 0, done.stderr
+        assert Image.open(tmp_path / out).size[0] > 30
+    assert Image.open(tmp_path / "i.gif").n_frames == 4
+
+
+def test_styles_are_added_without_training(run, place, tmp_path):
+    before = lz.StyleTransfer.from_pretrained(run).fingerprint()
+    pairs = tmp_path / "pairs"
+    teacher = FastNeuralStyle.from_file(place / "wild.pth")
+    for side in ("content", "style"):
+        (pairs / side).mkdir(parents=True)
+    for path in sorted((place / "contents").glob("*.png"))[:30]:
+        image = Image.open(path)
+        image.save(pairs / "content" / path.name)
+        x = torch.tensor(list(image.tobytes())).reshape(1, 32, 32, 3).movedim(-1, 1) / 127.5 - 1
+        y = ((teach(teacher, x)[0] + 1) * 127.5).byte().movedim(0, -1).contiguous().numpy()
+        Image.fromarray(y).save(pairs / "style" / path.name)
+    for name, source in (
+        ("paired", ["--pairs", pairs]),
+        ("taught", ["--teacher", place / "wild.pth", "--contents", "40", "--kernel", "3"]),
+        ("coloured", ["--whitening", place / "photo.png", "--contents", "40"]),
+    ):
+        done = linearizer("style", "add", run, name, *source)
+        assert done.returncode == 0, done.stderr
+    model = lz.StyleTransfer.from_pretrained(run)
+    assert {"paired", "taught", "coloured"} <= set(model.names)
+    assert model.fingerprint() == before
+    again = linearizer("style", "add", run, "taught", "--teacher", place / "wild.pth")
+    assert_one_clear_line(again, "exists", "--overwrite")
+    assert linearizer("style", "add", run, "none").returncode == 2
+
+
+def test_evaluate_compares_with_teachers_and_pixels(run, place, tmp_path):
+    teacher = ["--teacher", f"wild={place / 'wild.pth'}"]
+    done = linearizer("style", "evaluate", run, *teacher, "-n", "8", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "style-evaluation.json").read_text())
+    row = results["styles"]["wild"]
+    assert row["undo_redo_psnr_db"] > 40
+    assert row["condition"] >= 1
+    assert "| wild |" in (tmp_path / "style-evaluation.md").read_text()
+
+
+def test_bad_input_is_one_clear_line(run, place, tmp_path):
+    photo, out = place / "photo.png", ["--out", tmp_path / "x.png"]
+    unknown = linearizer("stylize", run, photo, "--mix", "cubist", *out)
+    assert_one_clear_line(unknown, "expected a style of calm", "wild", "cubist")
+    nothing = linearizer("stylize", run, photo, "--mix", "wild=0", *out)
+    assert_one_clear_line(nothing, "nothing")
+    assert linearizer("stylize", run, photo, "--mix", "wild=much", *out).returncode == 2
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(photo.read_bytes()[:200])
+    assert_one_clear_line(linearizer("stylize", run, broken, "--mix", "wild", *out), "broken.png")
+    for mode in ("L", "RGBA", "P"):
+        Image.open(photo).convert(mode).save(tmp_path / "mode.png")
+        done = linearizer(
+            "stylize", run, tmp_path / "mode.png", "--mix", "wild", *out, "--overwrite"
+        )
+        assert done.returncode == 0, done.stderr
+    Image.new("RGB", (9, 60)).save(tmp_path / "small.png")
+    small = linearizer("stylize", run, tmp_path / "small.png", "--mix", "wild", *out)
+    assert_one_clear_line(small, "at least")
+    wrong = [*options(place)[:4], "--teacher", f"a={photo}", "--out", tmp_path / "r"]
+    assert_one_clear_line(linearizer(*wrong), "weights", "photo.png")
+
+
+def test_a_teacher_that_changes_the_size_is_refused():
+    half = torch.nn.AvgPool2d(2)
+    with pytest.raises(lz.errors.ShapeError, match="keeps the size"):
+        teach(half, torch.zeros(1, 3, 8, 8))

@@ -1,0 +1,183 @@
+"""Styles as operators: mixing, interpolating, undoing, composing, fitting, files of their own."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import linearizer as lz
+from linearizer.errors import FileFormatError, RangeError, ShapeError
+from linearizer.spaces import InducedSpace
+from linearizer.testing import perturb_
+
+SIZE = (16, 16)
+
+
+def bijection(seed: int) -> lz.bijections.Bijection:
+    torch.manual_seed(seed)
+    g = lz.style_bijection((3, *SIZE), depth=2, width=8)
+    return perturb_(g, scale=0.05, seed=seed)
+
+
+def kernel(seed: int, side: int = 3) -> Tensor:
+    torch.manual_seed(seed)
+    k = 0.02 * torch.randn(48, 48, side, side)
+    k[:, :, side // 2, side // 2] += torch.eye(48)
+    return k
+
+
+@pytest.fixture
+def model() -> lz.StyleTransfer:
+    styles = {
+        "one": lz.CircularConvolution(kernel(1), (4, 4)),
+        "two": lz.CircularConvolution(kernel(2, side=1), (4, 4)),
+    }
+    return lz.StyleTransfer(bijection(0), bijection(1), styles)
+
+
+@pytest.fixture
+def photo() -> Tensor:
+    torch.manual_seed(7)
+    return torch.rand(3, *SIZE) * 2 - 1
+
+
+def test_a_pure_mix_is_the_style(model, photo):
+    pure = model.stylize(photo, "one")
+    torch.testing.assert_close(model.stylize(photo, {"one": 1.0, "two": 0.0}), pure, **CLOSE)
+    for geodesic in (False, True):
+        for s, name in ((0.0, "one"), (1.0, "two")):
+            operator = model.between("one", "two", s, geodesic=geodesic)
+            torch.testing.assert_close(
+                model.stylize(photo, operator), model.stylize(photo, name), **CLOSE
+            )
+
+
+CLOSE = {"rtol": 0.0, "atol": 1e-5}
+
+
+def test_a_mix_of_operators_is_the_induced_mix_of_images(model, photo):
+    """The theorem: (Σ w A)(x) = ⊕ w ⊙ A(x) in the space that g_y induces."""
+    W = InducedSpace(model.g_y)
+    one, two = (model.stylize(photo, name) for name in ("one", "two"))
+    expected = W.add(W.scale(0.3, one), W.scale(0.6, two))
+    mixed = model.stylize(photo, {"one": 0.3, "two": 0.6})
+    torch.testing.assert_close(mixed, expected, rtol=0.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("geodesic", [False, True])
+def test_distances_along_an_interpolation_are_monotone(model, geodesic):
+    ends = [model.operator(name).response() for name in ("one", "two")]
+    way = [
+        model.between("one", "two", s, geodesic=geodesic).response()
+        for s in torch.linspace(0, 1, 9).tolist()
+    ]
+    from_first = torch.stack([(A - ends[0]).norm() for A in way])
+    to_last = torch.stack([(A - ends[1]).norm() for A in way])
+    assert bool((from_first.diff() > 0).all())
+    assert bool((to_last.diff() < 0).all())
+
+
+def test_strength_goes_from_plain_to_the_style(model, photo):
+    plain = model.g_y.inverse(model.g_x(photo))
+    torch.testing.assert_close(model.stylize(photo, "one", strength=0.0), plain, **CLOSE)
+    full = model.stylize(photo, "one", strength=1.0)
+    torch.testing.assert_close(full, model.stylize(photo, "one"), **CLOSE)
+    model.add("plain", model.fit([(photo[None], photo[None])], ridge=1e-6, kernel_size=None))
+    torch.testing.assert_close(
+        model.stylize(photo, "one", strength=0.0), photo, rtol=0.0, atol=0.05
+    )
+
+
+def test_undoing_and_redoing_gives_the_stylised_image(model, photo):
+    stylised = model.stylize(photo, "one")
+    content = model.undo(stylised, "one")
+    torch.testing.assert_close(content, photo, rtol=0.0, atol=1e-3)
+    torch.testing.assert_close(model.stylize(content, "one"), stylised, rtol=0.0, atol=1e-3)
+    assert 1.0 <= model.cond("one") < 100.0
+
+
+def test_composing_multiplies_operators(model, photo):
+    product = model.operator("two").to_dense() @ model.operator("one").to_dense()
+    f = lz.Linearizer(model.g_x, lz.Dense(product, (48, 4, 4), (48, 4, 4)), model.g_y)
+    composed = model.compose(photo, "one", "two")
+    torch.testing.assert_close(composed, f(photo), rtol=0.0, atol=1e-4)
+
+
+def test_fitting_finds_the_operator_of_pairs(model):
+    x = torch.rand(40, 3, *SIZE) * 2 - 1
+    y = model.stylize(x, "one")
+    found = model.fit(zip(x.split(10), y.split(10), strict=True), ridge=0.0, kernel_size=3)
+    torch.testing.assert_close(found.kernel, model.operator("one").kernel, rtol=0.0, atol=1e-3)
+
+
+def test_whitening_gives_contents_the_moments_of_a_picture(model, photo):
+    contents = torch.rand(50, 3, *SIZE) * 2 - 1
+    operator = model.whitening(contents.split(25), photo)
+
+    def moment(z: Tensor) -> Tensor:
+        rows = z.double().movedim(-3, -1).flatten(0, -2)
+        return rows.mT @ rows / len(rows)
+
+    target = moment(model.g_y(photo))
+    found = moment(operator(model.g_x(contents)))
+    assert float((found - target).norm() / target.norm()) < 0.05
+
+
+@pytest.mark.parametrize("size", [(16, 16), (32, 20), (21, 35)])
+def test_any_size_is_stylised(model, size):
+    image = torch.rand(3, *size) * 2 - 1
+    stylised = model.stylize(image, {"one": 0.5, "two": 0.5})
+    assert stylised.shape == image.shape
+    assert bool(stylised.isfinite().all())
+
+
+def test_a_larger_image_is_stylised_by_the_same_maps(model, photo):
+    """Far from the borders a large image looks as a small one of the same part does."""
+    large = torch.nn.functional.pad(photo[None], (8, 8, 8, 8), mode="circular")[0]
+    resized = model.g_x.resized((32, 32))
+    assert resized.in_shape == (3, 32, 32)
+    small = model.g_x(photo)
+    inner = resized(large)[:, 2:6, 2:6]
+    torch.testing.assert_close(inner[:, 2, 2], small[:, 2, 2], rtol=0.3, atol=0.3)
+    assert next(resized.parameters()) is next(model.g_x.parameters())
+    assert resized.round_trip(large) < 1e-4
+
+
+def test_distances_of_styles(model):
+    d = model.distances()
+    assert d.shape == (2, 2)
+    torch.testing.assert_close(d, d.mT)
+    assert d.diagonal().abs().max() == 0.0
+
+
+def test_saved_once_with_styles_as_files_of_their_own(model, photo, tmp_path):
+    model.save_pretrained(tmp_path / "model")
+    again = lz.load(tmp_path / "model")
+    assert again.names == ["one", "two"]
+    torch.testing.assert_close(again.stylize(photo, "one"), model.stylize(photo, "one"))
+    style = tmp_path / "model" / "styles" / "one"
+    assert (style / "model.safetensors").stat().st_size < 1.2 * 4 * kernel(1).numel()
+
+    twin = lz.StyleTransfer(model.g_x, model.g_y)
+    assert twin.load_style(style, "renamed") == "renamed"
+    assert twin.names == ["renamed"]
+    other = lz.StyleTransfer(bijection(5), bijection(6))
+    with pytest.raises(FileFormatError, match="another g"):
+        other.load_style(style)
+
+
+def test_bad_input(model, photo):
+    with pytest.raises(RangeError, match="one, two"):
+        model.stylize(photo, "three")
+    for nothing in ({}, {"one": 0.0}):
+        with pytest.raises(RangeError, match="nothing"):
+            model.stylize(photo, nothing)
+    with pytest.raises(ShapeError, match="at least 12×12"):
+        model.stylize(torch.zeros(3, 8, 40), "one")
+    with pytest.raises(ShapeError, match="3, 16, 16"):
+        model.stylize(torch.zeros(1, 16, 16), "one")
+    with pytest.raises(RangeError, match="name of letters"):
+        model.add("../../etc", model.operator("one"))
+    with pytest.raises(ShapeError, match="another g"):
+        model.add("three", lz.CircularConvolution(torch.eye(3)[..., None, None], (4, 4)))
+    with pytest.raises(ShapeError, match="any size"):
+        lz.image_bijection((1, 8, 8), depth=1, width=8).resized((16, 16))
