@@ -61,6 +61,16 @@ def test_a_run_leaves_bijections_and_styles(run):
     assert not (run / "checkpoints").exists()
 
 
+def test_the_papers_recipe_learns_one_image(place, tmp_path):
+    done = linearizer(*options(place), "--recipe", "paper", "--out", tmp_path / "paper")
+    assert done.returncode == 0, done.stderr
+    model = lz.StyleTransfer.from_pretrained(tmp_path / "paper")
+    kernel = model.operator("wild").kernel[:, :, 0, 0]
+    torch.testing.assert_close(kernel, torch.diag(kernel.diagonal()))
+    assert model.operator("wild").kernel.shape[-1] == 1
+    assert json.loads((tmp_path / "paper" / "run.json").read_text())["contents"] == 1
+
+
 def test_stylize_a_photo_of_any_size(run, place, tmp_path):
     out = tmp_path / "out.png"
     arguments = ["stylize", run, place / "photo.png", "--mix", "wild=0.4,calm=0.6", "--out", out]
@@ -141,6 +151,7 @@ def test_bad_input_is_one_clear_line(run, place, tmp_path):
         )
         assert done.returncode == 0, done.stderr
     Image.new("RGB", (9, 60)).save(tmp_path / "small.png")
+    out = ["--out", tmp_path / "y.png"]
     small = linearizer("stylize", run, tmp_path / "small.png", "--mix", "wild", *out)
     assert_one_clear_line(small, "at least")
     wrong = [*options(place)[:4], "--teacher", f"a={photo}", "--out", tmp_path / "r"]

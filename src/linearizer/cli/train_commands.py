@@ -23,6 +23,13 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
+class StyleRecipe(StrEnum):
+    """How styles are trained."""
+
+    ours = "ours"
+    paper = "paper"
+
+
 class Operator(StrEnum):
     """How A(t) comes about."""
 
@@ -139,6 +146,9 @@ def style(
     precision: Annotated[
         Precision, typer.Option(help="Type of the couplings' networks in training.")
     ] = Precision.full,
+    recipe: Annotated[
+        StyleRecipe, typer.Option(help="Ours, or the paper's: one content, a number a channel.")
+    ] = StyleRecipe.ours,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     tensorboard: Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
@@ -162,6 +172,7 @@ def style(
         steps=steps,
         max_minutes=max_minutes,
         precision=precision.value,
+        recipe=recipe.value,
         seed=seed,
         tensorboard=tensorboard,
         overwrite=overwrite,

@@ -18,8 +18,7 @@ from linearizer.errors import RangeError
 from linearizer.operators import CircularConvolution
 from linearizer.ready_made import style_bijection
 from linearizer.teachers import FastNeuralStyle, teach
-from linearizer.training import Schedule, fit
-from linearizer.training.style_matching import StyleMatching
+from linearizer.training import HyperStyleMatching, Schedule, StyleMatching, fit
 
 BATCH, TEACHING_BATCH = 32, 50
 NAMED_SIZES = {"faces64": 64}
@@ -40,6 +39,7 @@ def train_style(
     steps: int,
     max_minutes: float | None,
     precision: Precision,
+    recipe: str,
     seed: int,
     tensorboard: bool,
     overwrite: bool,
@@ -50,7 +50,9 @@ def train_style(
         raise RangeError("expected a teacher, got none; name one with --teacher NAME=FILE")
     networks = {name: FastNeuralStyle.from_file(path) for name, path in teachers.items()}
     train, _ = open_contents(content, data_dir, size, seed)
-    train = train.take(torch.arange(min(len(train), contents or len(train))))
+    of_paper = recipe == "paper"  # one image, and one number a channel for a style
+    wanted = 1 if of_paper else contents or len(train)
+    train = train.take(torch.arange(min(len(train), wanted)))
     settings = {
         "application": "style",
         "data": content,
@@ -64,6 +66,7 @@ def train_style(
         "steps": steps,
         "max_minutes": max_minutes,
         "precision": precision,
+        "recipe": recipe,
         "seed": seed,
     }
     checkpoints = open_run(out, settings, overwrite=overwrite)
@@ -73,12 +76,13 @@ def train_style(
     torch.manual_seed(seed)
     model = untrained(train, targets, list(networks), depth=depth, width=width, kernel=kernel)
     numbered = Images(train.images, torch.arange(len(train)), train.levels)
+    module = (HyperStyleMatching if of_paper else StyleMatching)(model, targets, steps)
     trained = fit(
-        StyleMatching(model, targets, steps),
+        module,
         numbered,
         Schedule(
             steps,
-            batch_size=BATCH,
+            batch_size=len(networks) if of_paper else BATCH,
             noise=0.0,
             seed=seed,
             max_minutes=max_minutes,
@@ -92,7 +96,9 @@ def train_style(
     )
     if not trained.is_first_process:
         return
-    model.cpu().eval()
+    module.cpu().eval()
+    if isinstance(module, HyperStyleMatching):
+        module.resolve()
     some = train.images[:500].split(100)
     model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=kernel))
     model.save_pretrained(out, overwrite=True)
@@ -130,8 +136,8 @@ def untrained(
     """Bijections initialised on contents and targets, and the identity as every style."""
     g_x = style_bijection(contents.shape, depth=depth, width=width)
     g_y = style_bijection(contents.shape, depth=depth, width=width)
-    g_x.initialize(contents.images[:64])
-    g_y.initialize(targets[:, :16].flatten(0, 1) / 127.5 - 1)
+    g_x.initialize(contents.images[:64].repeat(2, 1, 1, 1))  # ActNorm takes two images or more
+    g_y.initialize(targets[:, :16].flatten(0, 1).repeat(2, 1, 1, 1) / 127.5 - 1)
     channels, *latent_size = g_x.out_shape
     start = torch.zeros(channels, channels, kernel, kernel)
     start[:, :, kernel // 2, kernel // 2] = torch.eye(channels)

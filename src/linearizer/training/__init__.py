@@ -5,14 +5,17 @@ from linearizer.training.flow_matching import FlowMatching, FlowMatchingLosses
 from linearizer.training.likelihood import MaximumLikelihood
 from linearizer.training.loop import Schedule, fit
 from linearizer.training.recipes import PRESETS, Recipe
+from linearizer.training.style_matching import HyperStyleMatching, StyleMatching
 
 __all__ = [
     "PRESETS",
     "FlowMatching",
     "FlowMatchingLosses",
+    "HyperStyleMatching",
     "MaximumLikelihood",
     "Recipe",
     "Schedule",
+    "StyleMatching",
     "fit",
     "train_classifier",
 ]

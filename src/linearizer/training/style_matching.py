@@ -3,10 +3,11 @@
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from linearizer.applications import StyleTransfer
+from linearizer.operators import CircularConvolution
 from linearizer.training.optimization import adamw_with_cosine
 
 
@@ -30,14 +31,18 @@ class StyleMatching(LightningModule):
         self.model, self.targets = model, targets
         self.steps, self.learning_rate = steps, learning_rate
 
+    def operate(self, style: int, z: Tensor) -> Tensor:
+        """The operator of style number `style` on latents (B, c, h, w)."""
+        return self.model.operator(self.model.names[style])(z)
+
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The mean squared error of a batch, every style on its share of it."""
         x, number = batch
         z = self.model.g_x(x)
         latents, truth = [], []
-        for s, name in enumerate(self.model.names):
+        for s in range(len(self.model.names)):
             share = slice(s, None, len(self.model.names))
-            latents.append(self.model.operator(name)(z[share]))
+            latents.append(self.operate(s, z[share]))
             truth.append(self.targets[s, number[share].cpu()])
         made = self.model.g_y.inverse(torch.cat(latents))
         loss = mse_loss(made, torch.cat(truth).to(made) / 127.5 - 1)
@@ -52,3 +57,38 @@ class StyleMatching(LightningModule):
             learning_rate=self.learning_rate,
             weight_decay=0.0,
         )
+
+
+class HyperStyleMatching(StyleMatching):
+    """The same with the paper's operators: one number a channel, from a network of the style.
+
+    `A_s = diag(h(s))`, where h is a small perceptron of the style's place on [0, 1], as in the
+    script that goes with arXiv:2510.08570: 48 numbers a style. `resolve` writes them into the
+    model as ordinary operators.
+    """
+
+    def __init__(
+        self, model: StyleTransfer, targets: Tensor, steps: int, learning_rate: float = 2e-3
+    ) -> None:
+        super().__init__(model, targets, steps, learning_rate)
+        channels = model.g_x.out_shape[0]
+        self.network = nn.Sequential(nn.Linear(1, 64), nn.SiLU(), nn.Linear(64, channels))
+
+    def numbers(self, style: int) -> Tensor:
+        """The diagonal of A_s; near the identity at the start."""
+        place = style / max(len(self.model.names) - 1, 1)
+        index = next(self.network.parameters()).new_full((1,), place)
+        numbers: Tensor = 1 + self.network(index)
+        return numbers
+
+    def operate(self, style: int, z: Tensor) -> Tensor:
+        """The diagonal operator of a style on latents."""
+        return self.numbers(style)[:, None, None] * z
+
+    @torch.no_grad()
+    def resolve(self) -> None:
+        """Write what the network makes into the model's operators."""
+        size = self.model.g_x.out_shape[1:]
+        for s, name in enumerate(self.model.names):
+            kernel = torch.diag(self.numbers(s))[..., None, None]
+            self.model.add(name, CircularConvolution(kernel, size))
