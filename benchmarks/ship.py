@@ -7,12 +7,13 @@ the first again with `--evaluation EVALUATION`: the card's table is of the round
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from linearizer.applications import OneStepFlow
 from linearizer.cli.train import fit_flow
 from linearizer.data import open_data
 from linearizer.saving import PRETRAINED, round_to_half_
-from linearizer.training import Recipe
+from linearizer.training import PRESETS, Recipe
 
 CARD = """# {name}
 
@@ -29,6 +30,25 @@ A one-step flow (`OneStepFlow`) from N(0, I) to images {shape}: `linearizer.load
 
 {metrics}
 """
+
+
+OPTIONS = ("depth", "width", "noise", "steps", "batch_size", "precision")
+
+
+def command(note: dict[str, Any], recipe: Recipe) -> str:
+    """What was typed: the data set, and what differs from its preset."""
+    words = ["linearizer train one-step --data", note["data"]]
+    if note["data_dir"] is not None:
+        words.append("--data-dir FOLDER")
+    preset = PRESETS.get(note["data"], PRESETS["mnist"])
+    for option in OPTIONS:
+        if (value := getattr(recipe, option)) != getattr(preset, option):
+            words.append(
+                f"--{option.replace('_', '-')} {value:g}"
+                if option != "precision"
+                else f"--precision {value}"
+            )
+    return " ".join([*words, f"--seed {note['seed']}"])
 
 
 def main() -> None:
@@ -57,7 +77,7 @@ def main() -> None:
         data=note["data"],
         images=len(train),
         recipe=note["recipe"],
-        command=f"linearizer train one-step --data {note['data']} --seed {note['seed']}",
+        command=command(note, recipe),
         steps=note["steps"],
         minutes=note["seconds"] / 60,
         hardware=arguments.hardware,

@@ -113,7 +113,7 @@ def _others(r: dict[str, Any]) -> Iterable[tuple[str, str]]:
     kinds = ("held_out", "train", "upside_down", "negative", "uniform_noise")
     yield (
         "Bits a dimension: held out, train, held out upside down, as negatives, uniform noise",
-        ", ".join(_number(bits[kind], ".3f") for kind in kinds),
+        ", ".join(_number(bits[kind], ".4g") for kind in kinds),
     )
 
 
