@@ -1,7 +1,10 @@
 """Writes docs/one-step.md: how to use the command, and what the shipped models measure."""
 
 import argparse
+import json
 from pathlib import Path
+
+from ship import make_card
 
 import linearizer as lz
 from linearizer.cli.flow import Output, directions, sample
@@ -24,14 +27,18 @@ between two induced spaces: sampled in one step, inverted exactly, with an exact
 By default g is trained alone, by exact maximum likelihood on dequantised images, and the operator
 is then computed: the closed form. `--operator paper` trains the paper's low-rank hypernetwork
 jointly with both bijections, by the paper's losses. A run that was stopped, even by `kill -9`, goes
-on from its last checkpoint when the same command is given again; with the closed form to the same
-weights. Losses are in `RUN/logs/*/metrics.csv`, sample grids in `RUN/samples/`.
+on from its last checkpoint when the same command is given again, to the same weights. Losses are in
+`RUN/logs/*/metrics.csv` (`--tensorboard` writes them for TensorBoard too), sample grids in
+`RUN/samples/`. `--precision bf16` runs the networks inside the couplings in bfloat16; the couplings
+stay in float32, so that inverses stay exact. [What equal training time buys](equal-time.md).
 
 ## Use
 
     linearizer sample RUN -n 64                          # one step
     linearizer sample RUN -n 64 --steps 100 --method rk4 # the same, really taken
+    linearizer sample RUN -n 64 --denoise
     linearizer invert RUN a.png b.png
+    linearizer reconstruct RUN a.png b.png --latent-noise 0.3
     linearizer interpolate RUN a.png b.png
     linearizer likelihood RUN a.png b.png
     linearizer directions RUN --image a.png
@@ -55,27 +62,53 @@ on the same data, not Inception's: compare them with each other only.
 """
 
 
+FACES = """The weights are not shipped: CelebA is for non-commercial research. 64×64 in colour is
+12,288 numbers; g is the wavelet layout of `image_bijection`, and the operators keep 256 directions
+of the latents' covariance beside one variance for all others, so that nothing is ever n × n.
+"""
+
+
+def pictures(run: str, name: str, out: Path) -> str:
+    """Samples as they are, without the noise of training, and walks, as a piece of the page."""
+    walks = [f"{name}-samples.png", f"{name}-denoised.png", f"{name}-directions.png"]
+    plain, clean, along = (out / "images" / file for file in walks)
+    sample(run, 64, None, "euler", 1.0, False, 0, Output(plain, overwrite=True))
+    sample(run, 64, None, "euler", 1.0, True, 0, Output(clean, overwrite=True))
+    directions(run, None, 6, 3.0, False, Output(along, overwrite=True))
+    for path in (plain, clean, along):
+        path.with_suffix(".safetensors").unlink()  # the page shows pictures alone
+    return (
+        f"![Samples of {name}](images/{plain.name})\n\nNot chosen: `linearizer sample {name} "
+        f"--seed 0`.\n\n![The same without noise](images/{clean.name})\n\nThe same with "
+        "`--denoise`, which takes away the noise that g was trained with (Tweedie's formula).\n\n"
+        f"![Singular directions of {name}](images/{along.name})\n\nThe zero vector of the induced "
+        f"space, and walks along the leading singular directions: `linearizer directions {name} "
+        "-k 6`.\n"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs"))
-    out: Path = parser.parse_args().out
+    parser.add_argument("--faces", type=Path, help="a run on faces64 with its evaluation")
+    parser.add_argument("--hardware", default="one thread of a processor")
+    arguments = parser.parse_args()
     pages = [INTRO]
     for name in lz.list_pretrained():
-        picture = out / "images" / f"{name}-samples.png"
-        walks = out / "images" / f"{name}-directions.png"
-        sample(name, 64, None, "euler", 1.0, False, 0, Output(picture, overwrite=True))
-        directions(name, None, 6, 3.0, False, Output(walks, overwrite=True))
-        for path in (picture, walks):
-            path.with_suffix(".safetensors").unlink()  # the page shows pictures alone
         card = (lz.saving.PRETRAINED / name / "README.md").read_text(encoding="utf-8")
-        pages.append(
-            card.replace("# ", "## The model ", 1).rstrip()
-            + f"\n\n![Samples of {name}](images/{picture.name})\n\nNot chosen: "
-            f"`linearizer sample {name} --seed 0`.\n\n![Singular directions of {name}]"
-            f"(images/{walks.name})\n\nThe zero vector of the induced space, and walks along the "
-            f"leading singular directions: `linearizer directions {name} -k 6`.\n"
-        )
-    (out / "one-step.md").write_text("\n".join(pages), encoding="utf-8")
+        pages += [card.replace("# ", "## The model ", 1), pictures(name, name, arguments.out)]
+    if arguments.faces is not None:
+        run = arguments.faces
+        note = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        table = (run / "evaluation.md").read_text(encoding="utf-8")
+        images = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["images"]
+        flow = lz.OneStepFlow.from_pretrained(run)
+        card = make_card("faces64", flow, note, images["train"], arguments.hardware, table)
+        pages += [
+            card.replace("# faces64", f"## Faces\n\n{FACES}", 1),
+            pictures(str(run), "faces64", arguments.out),
+        ]
+    (arguments.out / "one-step.md").write_text("\n".join(pages), encoding="utf-8")
 
 
 if __name__ == "__main__":

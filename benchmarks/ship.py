@@ -17,7 +17,7 @@ from linearizer.training import PRESETS, Recipe
 
 CARD = """# {name}
 
-A one-step flow (`OneStepFlow`) from N(0, I) to images {shape}: `linearizer.load("{name}")`.
+A one-step flow (`OneStepFlow`) from N(0, I) to images {shape}.
 
 | | |
 |---|---|
@@ -25,14 +25,14 @@ A one-step flow (`OneStepFlow`) from N(0, I) to images {shape}: `linearizer.load
 | recipe | g by maximum likelihood, operators in closed form: `{recipe}` |
 | command | `{command}` |
 | training | {steps} steps in {minutes:.0f} minutes on {hardware} |
-| parameters | {parameters:.2f} M in g, stored in half precision, used in float32 |
+| parameters | {parameters:.2f} M in g |
 | licence | of the weights Apache-2.0; of the data its own |
 
 {metrics}
 """
 
 
-OPTIONS = ("depth", "width", "noise", "steps", "batch_size", "precision")
+OPTIONS = ("depth", "width", "noise", "steps", "batch_size", "reconstruction", "precision")
 
 
 def command(note: dict[str, Any], recipe: Recipe) -> str:
@@ -49,6 +49,26 @@ def command(note: dict[str, Any], recipe: Recipe) -> str:
                 else f"--precision {value}"
             )
     return " ".join([*words, f"--seed {note['seed']}"])
+
+
+def make_card(
+    name: str, flow: OneStepFlow, note: dict[str, Any], images: int, hardware: str, metrics: str
+) -> str:
+    """What there is to know about a trained flow."""
+    recipe = Recipe(**note["recipe"])
+    return CARD.format(
+        name=name,
+        shape=flow.g_data.in_shape,
+        data=note["data"],
+        images=images,
+        recipe=note["recipe"],
+        command=command(note, recipe),
+        steps=note["steps"],
+        minutes=note["seconds"] / 60,
+        hardware=hardware,
+        parameters=sum(p.numel() for p in flow.g_data.parameters()) / 1e6,
+        metrics=metrics,
+    )
 
 
 def main() -> None:
@@ -71,18 +91,13 @@ def main() -> None:
     shared.setdefault("noise_deviation", train.noise_deviation(recipe.noise))
     (folder / "run.json").write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
     table = arguments.evaluation / "evaluation.md" if arguments.evaluation else None
-    card = CARD.format(
-        name=arguments.name,
-        shape=train.shape,
-        data=note["data"],
-        images=len(train),
-        recipe=note["recipe"],
-        command=command(note, recipe),
-        steps=note["steps"],
-        minutes=note["seconds"] / 60,
-        hardware=arguments.hardware,
-        parameters=sum(p.numel() for p in g.parameters()) / 1e6,
-        metrics=table.read_text(encoding="utf-8") if table else "",
+    card = make_card(
+        arguments.name,
+        flow,
+        note,
+        len(train),
+        arguments.hardware,
+        table.read_text(encoding="utf-8") if table else "",
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6

@@ -111,3 +111,20 @@ def test_without_tensorboard_its_name_is_given(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "import_module", missing)
     with pytest.raises(lz.errors.MissingExtraError, match=r"linearizer\[tensorboard\]"):
         fit(_module(20), load_digits(), Schedule(20), logs=tmp_path, tensorboard=True)
+
+
+def test_reconstruction_under_latent_noise_is_learned():
+    data = load_digits()
+    x = data.images[:200]
+
+    def error(weight):
+        torch.manual_seed(0)
+        g = lz.image_bijection((1, 8, 8), depth=2, width=32)
+        module = MaximumLikelihood(g, 200, 3e-3, reconstruction=weight)
+        fit(module, data, Schedule(200, batch_size=128, noise=2.0))
+        z = g(x)
+        return float((g.inverse(z + 0.3 * torch.randn_like(z)) - x).square().mean())
+
+    assert error(30.0) < 0.85 * error(0.0)
+    with pytest.raises(lz.errors.RangeError, match="reconstruction"):
+        MaximumLikelihood(lz.vector_bijection(4), 10, reconstruction=-1.0)

@@ -133,7 +133,13 @@ class _Job(NamedTuple):
 def _job(recipe: Recipe, train: Images, seed: int) -> _Job:
     """g by maximum likelihood, operators in closed form."""
     g = recipe.bijection(train.shape)
-    module = MaximumLikelihood(g, recipe.steps, recipe.learning_rate, recipe.weight_decay)
+    module = MaximumLikelihood(
+        g,
+        recipe.steps,
+        recipe.learning_rate,
+        recipe.weight_decay,
+        reconstruction=recipe.reconstruction,
+    )
     some = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
 
     def preview() -> OneStepFlow:

@@ -71,6 +71,10 @@ def one_step(
     noise: Annotated[
         float | None, typer.Option(min=0.0, help="Dequantisation noise, in grey levels.")
     ] = None,
+    reconstruction: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Weight of reconstruction under latent noise."),
+    ] = None,
     precision: Annotated[
         Precision | None,
         typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
@@ -102,6 +106,7 @@ def one_step(
         "depth": depth,
         "width": width,
         "noise": noise,
+        "reconstruction": reconstruction,
         "precision": None if precision is None else precision.value,
     }
     train_one_step(

@@ -2,10 +2,13 @@
 
 import math
 
+import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
+from linearizer._checks import check_between
 from linearizer.bijections import Bijection, forward_and_log_det
 from linearizer.training.optimization import adamw_with_cosine
 
@@ -15,11 +18,19 @@ class MaximumLikelihood(LightningModule):
 
     The loss is in nats a dimension. AdamW with a short warm-up and cosine decay.
 
+    With a weight w of reconstruction, `w · |g⁻¹(g(x) + σ ε) - x|²` is added, ε ~ N(0, I): g
+    then keeps close what is close in the latent space, for the price of an inverse pass.
+
     Args:
         g: The bijection; trained in place.
         steps: Steps of the whole run, for the decay.
         learning_rate: Its peak.
         weight_decay: Decoupled, against learning small data sets by heart.
+        reconstruction: w.
+        latent_noise: σ.
+
+    Raises:
+        RangeError: If w or σ is negative.
     """
 
     def __init__(
@@ -28,16 +39,25 @@ class MaximumLikelihood(LightningModule):
         steps: int,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.1,
+        reconstruction: float = 0.0,
+        latent_noise: float = 0.3,
     ) -> None:
         super().__init__()
+        check_between(reconstruction, 0.0, math.inf, "the weight of the reconstruction")
+        check_between(latent_noise, 0.0, math.inf, "the noise of the latents")
+        self.reconstruction, self.latent_noise = reconstruction, latent_noise
         self.g, self.steps = g, steps
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
 
     def loss(self, images: Tensor) -> Tensor:
-        """The mean negative log-likelihood of images, in nats a dimension."""
+        """The mean negative log-likelihood of images, in nats a dimension, and what is added."""
         z, log_det = forward_and_log_det(self.g, images)
         energy = 0.5 * z.flatten(1).square().sum(1) - log_det
-        return energy.mean() / z[0].numel() + 0.5 * math.log(2 * math.pi)
+        loss = energy.mean() / z[0].numel() + 0.5 * math.log(2 * math.pi)
+        if self.reconstruction:
+            decoded = self.g.inverse(z + self.latent_noise * torch.randn_like(z))
+            loss = loss + self.reconstruction * mse_loss(decoded, images)
+        return loss
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The loss of a batch of images; their labels are not used."""

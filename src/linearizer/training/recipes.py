@@ -22,6 +22,7 @@ class Recipe:
         batch_size: Images a step.
         learning_rate: Its peak.
         weight_decay: Decoupled; helps where there are few images.
+        reconstruction: Weight of a loss that keeps noisy latents decoding to the same image.
         precision: Of the networks inside the couplings while they train.
     """
 
@@ -35,6 +36,7 @@ class Recipe:
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    reconstruction: float = 0.0
     precision: Literal["32", "bf16"] = "32"
 
     @property
