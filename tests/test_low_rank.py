@@ -99,3 +99,23 @@ def test_no_columns_at_all() -> None:
     A = lz.IdentityPlusLowRank(2.0, empty, empty)
     torch.testing.assert_close(lz.pinv(A).to_dense(), 0.5 * torch.eye(5).double())
     assert lz.rank(lz.LowRank(empty, empty)) == 0
+
+
+@pytest.mark.parametrize("scale", [1.5, -0.4, 0.0])
+@pytest.mark.parametrize("k", [1, 4, 9])
+def test_singular_triplets_of_identity_plus_low_rank(scale, k):
+    """Those of the matrix, also where the multiple of the identity lies among the leading ones."""
+    torch.manual_seed(0)
+    A = lz.IdentityPlusLowRank(scale, *0.4 * torch.randn(2, 9, 2, dtype=torch.float64))
+    left, values, right = lz.svd(A, k)
+    torch.testing.assert_close(values, torch.linalg.svdvals(A.to_dense())[:k])
+    torch.testing.assert_close(A(right), values[:, None] * left, rtol=0.0, atol=1e-12)
+    for vectors in (left, right):
+        torch.testing.assert_close(
+            vectors @ vectors.mT, torch.eye(k, dtype=torch.float64), rtol=0.0, atol=1e-12
+        )
+
+
+def test_a_few_triplets_of_a_long_operator_make_no_matrix():
+    A = lz.IdentityPlusLowRank(0.5, *torch.randn(2, 200_000, 3) / 400)
+    assert lz.svd(A, 4).left.shape == (4, 200_000)

@@ -12,7 +12,7 @@ from linearizer.operators.algebra import tolerance
 from linearizer.operators.base import LinearOperator, describe
 from linearizer.operators.convolution import CircularConvolution, conjugate_frequencies
 from linearizer.operators.fuse import fuse
-from linearizer.operators.low_rank import LowRank, as_columns
+from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank, as_columns
 
 
 class SVD(NamedTuple):
@@ -52,8 +52,8 @@ def svd(A: LinearOperator, k: int | None = None) -> SVD:
     """The k leading singular triplets; all min(m, n) if k is not given.
 
     A low-rank operator gives no more triplets than its factors have columns: the others are
-    zero. A convolution finds its vectors frequency by frequency, also where no matrix would
-    fit into memory.
+    zero. Neither it nor the identity plus low rank makes an n × n matrix for a few triplets, and
+    a convolution finds its vectors frequency by frequency.
 
     Raises:
         RangeError: If k is not between 1 and min(m, n).
@@ -83,6 +83,31 @@ def _(A: LowRank, k: int) -> SVD:
     U, S, Vh = torch.linalg.svd(R_u @ R_v.mT, full_matrices=False)
     left, right = (Q_u @ U).mT, Vh @ Q_v.mT
     return SVD(left[:k].unflatten(1, A.out_shape), S[:k], right[:k].unflatten(1, A.in_shape))
+
+
+@_svd.register
+def _(A: IdentityPlusLowRank, k: int) -> SVD:
+    """A small core on the span W of the factors; beside it α, for any directions there."""
+    W = torch.linalg.qr(torch.cat([as_columns(A.U), as_columns(A.V)], dim=1))[0]
+    R_u, R_v = W.mT @ as_columns(A.U), W.mT @ as_columns(A.V)
+    identity = torch.eye(W.shape[1], dtype=W.dtype, device=W.device)
+    U, S, Vh = torch.linalg.svd(A.scale * identity + R_u @ R_v.mT)
+    beside = _beside(W, min(k, A.n_in - W.shape[1]))
+    left = torch.cat([(W @ U).mT, torch.where(A.scale < 0, -beside, beside)])
+    right = torch.cat([Vh @ W.mT, beside])
+    values, order = torch.cat([S, A.scale.abs().expand(len(beside))]).sort(
+        descending=True, stable=True
+    )
+    left, right = left[order[:k]], right[order[:k]]
+    return SVD(left.unflatten(1, A.out_shape), values[:k], right.unflatten(1, A.in_shape))
+
+
+def _beside(W: Tensor, count: int) -> Tensor:
+    """Unit vectors (count, n) that are orthogonal to the columns of W and to each other."""
+    n = len(W)
+    generator = torch.Generator().manual_seed(0)
+    some = torch.randn(n, count, generator=generator, dtype=torch.float64).to(W)
+    return torch.linalg.qr(torch.cat([W, some], dim=1))[0][:, W.shape[1] :].mT
 
 
 @_svd.register
