@@ -31,7 +31,7 @@ docs/demo.md: setup
 	$(BIN)/python benchmarks/demo_page.py --run runs/demo --out docs
 
 docs/one-step.md: setup
-	$(BIN)/python benchmarks/one_step_page.py --out docs
+	$(BIN)/python benchmarks/one_step_page.py --out docs $(if $(FACES),--faces $(FACES))
 
 clean:
 	rm -rf .venv .pytest_cache .hypothesis .mypy_cache .ruff_cache
