@@ -11,8 +11,8 @@ from linearizer.cli.flow import Output, directions, sample
 
 INTRO = """# One-step flow matching
 
-Made by `make docs/one-step.md FACES=RUN`. A flow from noise to images whose N-step sampler is one linear map
-between two induced spaces: sampled in one step, inverted exactly, with an exact density.
+Made by `make docs/one-step.md FACES=RUN`. A flow from noise to images whose N-step sampler is one
+linear map between two induced spaces: sampled in one step, inverted exactly, with an exact density.
 [The mathematics](mathematics.md), [what a step costs](one-step-benchmark.md).
 
 ## Train

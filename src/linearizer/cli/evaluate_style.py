@@ -16,8 +16,8 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from linearizer.applications import StyleTransfer
 from linearizer.bijections import ActNorm, Chain, Squeeze
 from linearizer.cli.evaluation import EQUAL_DB
-from linearizer.cli.run_folder import read_note
-from linearizer.cli.style import new_file, open_styles
+from linearizer.cli.run_folder import new_file, read_note
+from linearizer.cli.style import open_styles
 from linearizer.cli.train_style import TEACHING_BATCH, open_contents
 from linearizer.data import Images
 from linearizer.errors import RangeError

@@ -12,9 +12,9 @@ from torch.nn.functional import interpolate as interpolate_pixels
 
 from linearizer.applications import OneStepFlow
 from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.run_folder import NOTE, read_note
+from linearizer.cli.run_folder import NOTE, new_file, read_note
 from linearizer.data.pixels import read_image
-from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
+from linearizer.errors import RangeError, ShapeError
 from linearizer.metrics import nats_to_bits, psnr_db
 from linearizer.operators import Method
 from linearizer.saving import find_model
@@ -33,11 +33,7 @@ class Output:
     def __init__(self, picture: Path, *, overwrite: bool) -> None:
         self.picture, self.tensors = picture, picture.with_suffix(".safetensors")
         for path in (self.picture, self.tensors):
-            if path.exists() and not overwrite:
-                raise FileExistsAlreadyError(
-                    f"expected a new file, got {path}, which exists; "
-                    "choose another with --out, or replace it with --overwrite"
-                )
+            new_file(path, overwrite=overwrite)
 
     def write(
         self,

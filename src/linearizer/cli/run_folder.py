@@ -54,3 +54,17 @@ def read_note(run: Path) -> dict[str, Any]:
     """What the training of a model wrote of itself; nothing for a model from elsewhere."""
     path = run / NOTE
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def new_file(path: Path, *, overwrite: bool) -> Path:
+    """The path, if nothing lies there.
+
+    Raises:
+        FileExistsAlreadyError: If something does and `overwrite` is false.
+    """
+    if path.exists() and not overwrite:
+        raise FileExistsAlreadyError(
+            f"expected a new file, got {path}, which exists; "
+            "choose another with --out, or replace it with --overwrite"
+        )
+    return path

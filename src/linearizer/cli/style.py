@@ -16,29 +16,16 @@ from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import STYLES
 from linearizer.cli.flow import resized
 from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.run_folder import read_note
-from linearizer.cli.train_style import TEACHING_BATCH, as_bytes, open_contents
+from linearizer.cli.run_folder import new_file, read_note
+from linearizer.cli.train_style import TEACHING_BATCH, open_contents
 from linearizer.data.files import SUFFIXES
+from linearizer.data.images import as_bytes
 from linearizer.data.pixels import read_image
-from linearizer.errors import FileExistsAlreadyError, FileFormatError, RangeError, ShapeError
+from linearizer.errors import FileFormatError, RangeError, ShapeError
 from linearizer.saving import find_model
 from linearizer.teachers import FastNeuralStyle, teach
 
 Pairs = Iterator[tuple[Tensor, Tensor]]
-
-
-def new_file(path: Path, *, overwrite: bool) -> Path:
-    """The path, if nothing lies there.
-
-    Raises:
-        FileExistsAlreadyError: If something does and `overwrite` is false.
-    """
-    if path.exists() and not overwrite:
-        raise FileExistsAlreadyError(
-            f"expected a new file, got {path}, which exists; "
-            "choose another with --out, or replace it with --overwrite"
-        )
-    return path
 
 
 def open_styles(run: str) -> StyleTransfer:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from linearizer.cli.flow_commands import Overwrite
+from linearizer.cli.run_folder import new_file
 from linearizer.cli.train_commands import lpips_files, named_file
 
 Run = Annotated[str, typer.Argument(help="Folder of trained styles.")]
@@ -34,7 +35,7 @@ def stylize(
 ) -> None:
     """Draw a photograph in a style or in a mix of styles."""
     work = _work()
-    work.stylize(run, photo, _weights(mix), strength, work.new_file(out, overwrite=overwrite))
+    work.stylize(run, photo, _weights(mix), strength, new_file(out, overwrite=overwrite))
 
 
 @style.callback()
@@ -98,8 +99,8 @@ def interpolate(
 ) -> None:
     """Walk from one style to another, as a strip and as a GIF."""
     work = _work()
-    strip = work.new_file(out, overwrite=overwrite)
-    gif = work.new_file(out.with_suffix(".gif"), overwrite=overwrite)
+    strip = new_file(out, overwrite=overwrite)
+    gif = new_file(out.with_suffix(".gif"), overwrite=overwrite)
     work.interpolate(run, photo, a, b, steps, geodesic, strip, gif)
 
 
@@ -113,7 +114,7 @@ def undo(
 ) -> None:
     """Take a style off a stylised image, by the pseudo-inverse of its operator."""
     work = _work()
-    work.undo(run, photo, name, work.new_file(out, overwrite=overwrite))
+    work.undo(run, photo, name, new_file(out, overwrite=overwrite))
 
 
 @style.command()
@@ -127,7 +128,7 @@ def compose(
 ) -> None:
     """Draw a photograph with the product of two operators: first a, then b."""
     work = _work()
-    work.compose(run, photo, a, b, work.new_file(out, overwrite=overwrite))
+    work.compose(run, photo, a, b, new_file(out, overwrite=overwrite))
 
 
 @style.command()
@@ -142,7 +143,7 @@ def directions(
 ) -> None:
     """Weaken and strengthen the leading singular directions of a style."""
     work = _work()
-    work.directions(run, photo, name, count, reach, work.new_file(out, overwrite=overwrite))
+    work.directions(run, photo, name, count, reach, new_file(out, overwrite=overwrite))
 
 
 @style.command()
@@ -153,7 +154,7 @@ def compare(
 ) -> None:
     """Print and draw how far the styles' operators lie from each other."""
     work = _work()
-    work.compare(run, work.new_file(out, overwrite=overwrite))
+    work.compare(run, new_file(out, overwrite=overwrite))
 
 
 @style.command()

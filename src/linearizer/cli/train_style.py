@@ -14,6 +14,7 @@ from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.cli.run_folder import NOTE, close_run, open_run
 from linearizer.data import Images, open_data
+from linearizer.data.images import as_bytes
 from linearizer.errors import RangeError
 from linearizer.operators import CircularConvolution
 from linearizer.ready_made import style_bijection
@@ -22,7 +23,6 @@ from linearizer.training import HyperStyleMatching, Schedule, StyleMatching, fit
 
 BATCH, TEACHING_BATCH = 32, 50
 NAMED_SIZES = {"faces64": 64}
-Precision = str
 
 
 def train_style(
@@ -38,7 +38,7 @@ def train_style(
     kernel: int,
     steps: int,
     max_minutes: float | None,
-    precision: Precision,
+    precision: str,
     recipe: str,
     seed: int,
     tensorboard: bool,
@@ -159,8 +159,3 @@ def _targets(folder: Path, name: str, teacher: nn.Module, contents: Images) -> T
     targets = torch.cat(made)
     save_file({"targets": targets}, path)
     return targets
-
-
-def as_bytes(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as bytes."""
-    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

@@ -22,7 +22,7 @@ def needs_extra(package: str, extra: str = "data") -> Iterator[None]:
         >>> with needs_extra("pillow"):
         ...     import a_package_that_is_not_there
         Traceback (most recent call last):
-        linearizer.errors.MissingExtraError: expected the package pillow ...
+        linearizer.errors.MissingExtraError: expected the package pillow, got: ...
     """
     try:
         yield

@@ -123,3 +123,14 @@ def dequantize(images: Tensor, width: float, levels: int, generator: torch.Gener
     """Images in [-1, 1] of some grey levels, plus uniform noise of `width` of them."""
     noise = torch.rand(images.shape, generator=generator).to(images) - 0.5
     return images + noise * (2 * width / (levels - 1))
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as bytes; what lies outside is clamped.
+
+    Example:
+        >>> from linearizer.data.images import as_bytes
+        >>> as_bytes(torch.tensor([-1.2, 0.0, 1.0])).tolist()
+        [0, 128, 255]
+    """
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
