@@ -74,6 +74,7 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "wavelet image bijection": lambda: lz.image_bijection(
         (1, 8, 8), layout="wavelet", depth=2, width=8, levels=2
     ),
+    "style bijection": lambda: lz.style_bijection((1, 4, 6), factor=2, depth=2, width=4),
     "patch image bijection": lambda: lz.image_bijection(
         (2, 4, 4), layout="patch", depth=4, width=8, patch=2
     ),

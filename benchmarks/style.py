@@ -1,0 +1,202 @@
+"""Writes docs/style.md: styles as operators, against their teachers, pixels and the paper's recipe.
+
+Takes a run of `linearizer train style` that `linearizer style evaluate` has measured. Everything
+that is timed here is timed in one run: teachers and ours in turn.
+"""
+
+import argparse
+import itertools
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from linearizer.applications import StyleTransfer
+from linearizer.applications.style_transfer import PLAIN
+from linearizer.cli.evaluate_style import style_markdown
+from linearizer.cli.pictures import save_mosaic
+from linearizer.cli.train_style import open_contents, train_style
+from linearizer.data.pixels import read_image
+from linearizer.metrics import psnr_db
+from linearizer.teachers import FastNeuralStyle, teach
+
+INTRO = """# Style transfer
+
+A style is a linear operator between the latents of two bijections that all styles share:
+`f_style(x) = g_y⁻¹(A_style g_x(x))`. So styles are mixed, weakened, undone and composed by linear
+algebra, and a new one is a least-squares problem. [The mathematics](mathematics.md).
+
+## Train and use
+
+    linearizer train style --content faces64 --data-dir FOLDER --teacher candy=candy.pth \\\\
+        --teacher mosaic=mosaic.pth --out runs/style
+    linearizer stylize runs/style photo.jpg --mix candy=0.4,mosaic=0.6 --out out.png
+    linearizer stylize runs/style photo.jpg --mix candy --strength 0.5
+    linearizer style add runs/style udnie --teacher udnie.pth     # no training: least squares
+    linearizer style add runs/style mine --pairs FOLDER           # content/a.png, style/a.png, ...
+    linearizer style add runs/style mine --whitening picture.jpg
+    linearizer style interpolate runs/style photo.jpg candy mosaic --steps 9
+    linearizer style undo runs/style out.png candy
+    linearizer style compose runs/style photo.jpg candy udnie
+    linearizer style directions runs/style photo.jpg candy
+    linearizer style compare runs/style
+    linearizer style evaluate runs/style --teacher candy=candy.pth
+
+Teachers are the networks of PyTorch's fast-neural-style example; in Python any image-to-image
+module can be one (`linearizer.teachers.teach`). Images of any size are stylised, also larger ones
+than were trained on. Each style is a small folder under `RUN/styles`, which can be passed on alone;
+it is refused by a model with another g.
+"""
+
+
+def seconds(*calls: Callable[[], object], rounds: int = 5) -> list[float]:
+    """The median time of each call, all of them in turn after one round to warm up."""
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds + 1):
+        for record, call in zip(times, calls, strict=True):
+            started = time.perf_counter()
+            call()
+            record.append(time.perf_counter() - started)
+    return [statistics.median(record[1:]) for record in times]
+
+
+def timing(model: StyleTransfer, teacher: FastNeuralStyle, name: str) -> list[str]:
+    """Ours against a teacher."""
+    lines = [
+        "## Time an image",
+        "",
+        "| size | teacher, ms | ours, ms | ratio |",
+        "|---|---|---|---|",
+    ]
+    for side in (64, 256):
+        x = torch.rand(1, 3, side, side) * 2 - 1
+        slow, quick = seconds(
+            lambda: teach(teacher, x),  # noqa: B023
+            lambda: model.stylize(x, name),  # noqa: B023
+        )
+        lines.append(
+            f"| {side}×{side} | {1e3 * slow:.0f} | {1e3 * quick:.0f} | {slow / quick:.2f} |"
+        )
+    return [*lines, ""]
+
+
+def papers_recipe(
+    arguments: argparse.Namespace, teachers: dict[str, Path], held_out: Tensor
+) -> list[str]:
+    """One content and a number a channel, for as long as ours had for an image of that size."""
+    run = arguments.scratch / "paper-style"
+    note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
+    if not (run / "config.json").exists():
+        train_style(
+            note["data"],
+            arguments.data_dir,
+            teachers,
+            run,
+            size=note["size"],
+            contents=1,
+            depth=note["depth"],
+            width=note["width"],
+            kernel=1,
+            steps=100_000,
+            max_minutes=arguments.minutes,
+            precision=note["precision"],
+            recipe="paper",
+            seed=0,
+            tensorboard=False,
+            overwrite=True,
+        )
+    model = StyleTransfer.from_pretrained(run)
+    train, _ = open_contents(note["data"], arguments.data_dir, note["size"], 0)
+    lines = [
+        f"## The paper's recipe, {arguments.minutes:g} minutes",
+        "",
+        "One content, and a network of the style's index that makes one number a channel: what "
+        "the script that goes with the paper does. On that content, and on others:",
+        "",
+        "| style | its own training image, PSNR | held-out contents, PSNR |",
+        "|---|---|---|",
+    ]
+    for name, path in teachers.items():
+        teacher = FastNeuralStyle.from_file(path)
+        scores = []
+        for x in (train.images[:1], held_out[:50]):
+            made = model.stylize(x, name).clamp(-1, 1)
+            scores.append(psnr_db(made, teach(teacher, x)))
+        lines.append(f"| {name} | {scores[0]:.2f} dB | {scores[1]:.2f} dB |")
+    return [*lines, ""]
+
+
+def strips(model: StyleTransfer, photos: list[Path], names: list[str], out: Path) -> list[str]:
+    """Every pair of styles on every photograph, at its own size."""
+    lines = ["## From style to style", ""]
+    for photo in photos:
+        image = read_image(photo)
+        rows, labels = [], []
+        for a, b in itertools.combinations(names, 2):
+            places = torch.linspace(0, 1, 7).tolist()
+            frames = [model.stylize(image, model.between(a, b, s)) for s in places]
+            rows.append(torch.stack(frames))
+            labels.append(f"{a}\nto {b}")
+        save_mosaic(
+            out / "images" / f"styles-{photo.stem}.png", rows, row_labels=labels, inches=1.0
+        )
+        lines += [f"![Style pairs on {photo.stem}](images/styles-{photo.stem}.png)", ""]
+    return lines
+
+
+def gallery(model: StyleTransfer, teachers: dict[str, Path], x: Tensor, out: Path) -> list[str]:
+    """Contents, teachers and ours, undone again."""
+    rows, labels = [x], ["content"]
+    for name, path in teachers.items():
+        made = model.stylize(x, name)
+        rows += [teach(FastNeuralStyle.from_file(path), x), made, model.undo(made, name)]
+        labels += [f"{name}: teacher", "ours", "undone"]
+    save_mosaic(out / "images" / "styles.png", rows, row_labels=labels)
+    return ["![Held-out contents](images/styles.png)", "", "Held-out contents, not chosen.", ""]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="of train style, evaluated")
+    parser.add_argument("--teachers", type=Path, required=True, help="folder of NAME.pth")
+    parser.add_argument("--photos", type=Path, help="folder of larger photographs")
+    parser.add_argument("--data-dir", type=Path, help="where the contents lie")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of the paper's recipe")
+    parser.add_argument("--scratch", type=Path, default=Path("runs"))
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    model = StyleTransfer.from_pretrained(arguments.run)
+    note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
+    names = [name for name in note["teachers"] if name != PLAIN]
+    teachers = {name: arguments.teachers / f"{name}.pth" for name in names}
+    _, held_out = open_contents(note["data"], arguments.data_dir, note["size"], note["seed"])
+    results = json.loads((arguments.run / "style-evaluation.json").read_text(encoding="utf-8"))
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    lines = [
+        INTRO,
+        "## Measured",
+        "",
+        f"Trained on {note['contents']:,} contents of {note['data']} at {note['size']}×"
+        f"{note['size']}: {note['steps']:,} steps in {note['seconds'] / 60:.0f} minutes on one "
+        f"thread of a processor, {parameters:.1f} M parameters. This page is made by "
+        f"`python benchmarks/style.py --run RUN --teachers FOLDER`: PyTorch {torch.__version__}, "
+        f"one thread, {platform.machine()}.",
+        "",
+        style_markdown(results),
+        *gallery(model, teachers, held_out.images[:10], arguments.out),
+        *papers_recipe(arguments, teachers, held_out.images),
+        *timing(model, FastNeuralStyle.from_file(teachers[names[0]]), names[0]),
+    ]
+    if arguments.photos is not None:
+        lines += strips(model, sorted(arguments.photos.glob("*.png")), names, arguments.out)
+    (arguments.out / "style.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
