@@ -70,6 +70,13 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
         errors.ShapeError,
         lambda: lz.AffineCoupling((2, 4, 4), PatchTransformer()),
     ),
+    "coupling of nothing": (errors.RangeError, lambda: lz.AffineCoupling(4, MLP(), first=4)),
+    "wavelets of odd sides": (errors.ShapeError, lambda: lz.Haar((1, 6, 6), levels=2)),
+    "wavelets of no level": (errors.RangeError, lambda: lz.Haar((1, 4, 4), levels=0)),
+    "wavelets of vectors": (errors.ShapeError, lambda: lz.Haar((4, 4))),
+    "first entries of too few": (errors.ShapeError, lambda: lz.OnFirst(lz.Permute(4), 3)),
+    "first entries of images": (errors.ShapeError, lambda: lz.OnFirst(lz.Identity((1, 2)), 3)),
+    "resizing vectors": (errors.ShapeError, lambda: lz.Permute(4).resized((4, 4))),
     "squeeze by a non-divisor": (errors.ShapeError, lambda: lz.Squeeze((1, 5, 4))),
     "patches of a non-divisor": (errors.ShapeError, lambda: lz.Patches((1, 4, 4), 3)),
     "mixing other channels": (errors.ShapeError, lambda: lz.Conv1x1((3, 2, 2), lz.LULinear(2))),
@@ -164,6 +171,22 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
     "flow of other bases": (
         errors.ShapeError,
         lambda: lz.CovarianceFlow(torch.eye(3), X(2)),
+    ),
+    "flow of other directions": (
+        errors.ShapeError,
+        lambda: lz.PrincipalCovarianceFlow(torch.eye(4, 2), X(2)),
+    ),
+    "flow of all directions": (
+        errors.RangeError,
+        lambda: lz.PrincipalCovarianceFlow(torch.eye(3), X(4)),
+    ),
+    "all principal components": (
+        errors.RangeError,
+        lambda: lz.operators.PrincipalMoments(4, 4),
+    ),
+    "components of nothing": (
+        errors.RangeError,
+        lambda: lz.operators.PrincipalMoments(4, 2).components(),
     ),
     # spaces
     "too few weights": (errors.ShapeError, lambda: V.combine([1.0], X(2, 4))),
