@@ -209,7 +209,12 @@ def compare_operators(minutes: float, train: Images, held_out: Images, pictures:
         save_mosaic(pictures / f"equal-time-{i}.png", list(samples[:36].split(12)))
     lines.append("")
     for i, (name, _, _) in enumerate(flows):
-        lines += [f"{name.capitalize()}, not chosen:", "", f"![Samples](images/equal-time-{i}.png)", ""]
+        lines += [
+            f"{name.capitalize()}, not chosen:",
+            "",
+            f"![Samples](images/equal-time-{i}.png)",
+            "",
+        ]
     return lines
 
 
