@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+import linearizer as lz
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.cli.evaluate_style import style_markdown
@@ -82,6 +83,27 @@ def timing(model: StyleTransfer, teacher: FastNeuralStyle, name: str) -> list[st
         lines.append(
             f"| {side}×{side} | {1e3 * slow:.0f} | {1e3 * quick:.0f} | {slow / quick:.2f} |"
         )
+    return [*lines, ""]
+
+
+def algebra() -> list[str]:
+    """What the algebra of one large convolution costs."""
+    torch.manual_seed(0)
+    kernel = 0.05 * torch.randn(12, 12, 5, 5)
+    kernel[:, :, 2, 2] += torch.eye(12)
+    A = lz.CircularConvolution(kernel, (256, 256))
+    calls: dict[str, Callable[[], object]] = {
+        "pseudo-inverse": lambda: lz.pinv(A),
+        "4 leading singular triplets": lambda: lz.svd(A, 4),
+        "all singular values": lambda: lz.singular_values(A),
+        "square": lambda: lz.power(A, 2),
+        "square root": lambda: lz.power(A, 0.5),
+    }
+    lines = ["## The algebra of a convolution of 12 channels at 256×256", ""]
+    lines += [f"Exact, frequency by frequency; its matrix would be {A.n_in:,} × {A.n_in:,}.", ""]
+    lines += ["| what | seconds |", "|---|---|"]
+    for name, call in calls.items():
+        lines.append(f"| {name} | {seconds(call, rounds=1)[0]:.1f} |")
     return [*lines, ""]
 
 
@@ -191,6 +213,7 @@ def main() -> None:
         style_markdown(results),
         *gallery(model, teachers, held_out.images[:10], arguments.out),
         *papers_recipe(arguments, teachers, held_out.images),
+        *algebra(),
         *timing(model, FastNeuralStyle.from_file(teachers[names[0]]), names[0]),
     ]
     if arguments.photos is not None:

@@ -23,13 +23,25 @@ def principal_power(M: Tensor, exponent: float, zero: float) -> Tensor:
     """
     if torch.equal(M, M.mH):
         values, vectors = torch.linalg.eigh(M)
-        values = values.to(M.dtype)
-        inverse = vectors.mH
-    else:
-        values, vectors = torch.linalg.eig(M)
-        if not bool((torch.linalg.cond(vectors) < torch.finfo(M.dtype).eps ** (-1 / 3)).all()):
-            return _power_by_logarithm(M, exponent, zero)
-        inverse = torch.linalg.inv(vectors)
+        return _power_by_eigenvectors(M, exponent, zero, values.to(M.dtype), vectors, vectors.mH)
+    values, vectors = torch.linalg.eig(M)
+    good = torch.linalg.cond(vectors) < torch.finfo(M.dtype).eps ** (-1 / 3)
+    if not bool(good.any()):
+        return _power_by_logarithm(M, exponent, zero)
+    powers = torch.empty_like(M)  # of a batch, only what needs the logarithm pays for it
+    basis = vectors[good]
+    powers[good] = _power_by_eigenvectors(
+        M[good], exponent, zero, values[good], basis, torch.linalg.inv(basis)
+    )
+    if not bool(good.all()):
+        powers[~good] = _power_by_logarithm(M[~good], exponent, zero)
+    return powers
+
+
+def _power_by_eigenvectors(
+    M: Tensor, exponent: float, zero: float, values: Tensor, vectors: Tensor, inverse: Tensor
+) -> Tensor:
+    """`V diag(λ^s) V⁻¹`, real for a real M."""
     _check_off_negative_axis(values, zero)
     vanishing = values.abs() <= zero
     powers = torch.where(vanishing, 1, values).pow(exponent) * ~vanishing
