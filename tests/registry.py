@@ -165,7 +165,12 @@ def _update(i: Shape, o: Shape) -> LinearOperator:
 
 
 def _update_singular(i: Shape, o: Shape) -> LinearOperator:
-    Q = orthonormal(i, 2)
+    """I - Q Qᵀ, and Q without randomness, so that no draw of it leaves the rank to rounding."""
+    n = size(i)
+    Q = torch.eye(n, 2) if n < 4 else torch.zeros(n, 2)
+    if n >= 4:
+        Q[:4] = 0.5 * torch.tensor([[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [1.0, -1.0]])
+    Q = Q.unflatten(0, i)
     return lz.IdentityPlusLowRank(1.0, Q, -Q)
 
 
