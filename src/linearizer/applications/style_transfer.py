@@ -1,5 +1,6 @@
 """Modular style transfer: one shared pair of bijections, and a linear operator a style."""
 
+import copy
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -154,8 +155,9 @@ class StyleTransfer(nn.Module, Saveable):
         A, B = self.operator(a), self.operator(b)
         if s in (0.0, 1.0):
             return A if s == 0.0 else B
-        step = ops.power(ops.fuse(ops.pinv(A.double()) @ B.double()), s)
-        return ops.fuse(A.double() @ step).to(A.dtype)
+        double_A = _in_double(A)
+        step = ops.power(ops.fuse(ops.pinv(double_A) @ _in_double(B)), s)
+        return ops.fuse(double_A @ step).to(A.dtype)
 
     # Maps
 
@@ -204,10 +206,15 @@ class StyleTransfer(nn.Module, Saveable):
 
     @torch.no_grad()
     def undo(self, images: Tensor, style: str | Mapping[str, float] | LinearOperator) -> Tensor:
-        """The contents that were stylised, by the pseudo-inverse `g_x⁻¹(A⁺ g_y(x))`."""
+        """The contents that were stylised, by the pseudo-inverse `g_x⁻¹(A⁺ g_y(x))`.
+
+        A⁺ is computed in float64: in float32 rounding alone would hide the weakest directions of
+        an operator this large.
+        """
         padded, crop = self._padded(images)
         f = self.at(padded.shape[-2:], self._chosen(style))
-        return f.pinv()(padded)[..., : crop[0], : crop[1]]
+        inverse = ops.pinv(_in_double(f.operator)).to(f.operator.dtype)
+        return f.g_x.inverse(inverse(f.g_y(padded)))[..., : crop[0], : crop[1]]
 
     @torch.no_grad()
     def compose(self, images: Tensor, first: str, second: str) -> Tensor:
@@ -220,7 +227,7 @@ class StyleTransfer(nn.Module, Saveable):
     @torch.no_grad()
     def cond(self, style: str | Mapping[str, float]) -> float:
         """The condition number of a style's operator: how far its undoing amplifies."""
-        return float(ops.cond(self._chosen(style)))
+        return float(ops.cond(_in_double(self._chosen(style))))
 
     @torch.no_grad()
     def distances(self) -> Tensor:
@@ -368,6 +375,11 @@ def _enlarged(kernel: Tensor, side: int) -> Tensor:
     missing = side // 2 - kernel.shape[-1] // 2
     after = side - kernel.shape[-1] - missing
     return nn.functional.pad(kernel, (missing, after, missing, after))
+
+
+def _in_double(operator: LinearOperator) -> LinearOperator:
+    """A copy in float64; the operator itself stays as it is."""
+    return copy.deepcopy(operator).double()
 
 
 def _second_moment(z: Tensor) -> Tensor:

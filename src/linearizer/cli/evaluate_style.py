@@ -1,6 +1,7 @@
 """`linearizer style evaluate`: styles against their teachers, as JSON and Markdown."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,7 +85,7 @@ def measure_styles(
     rows: dict[str, dict[str, Any]] = {}
     pairs = train.images[:BASELINE_PAIRS]
     for name, teacher in teachers.items():
-        operator = model.operator(name)
+        operator, condition = model.operator(name), model.cond(name)
         truth = _taught(teacher, contents, name)
         started = time.perf_counter()
         made = torch.cat([model.stylize(x, name) for x in contents.split(TEACHING_BATCH)])
@@ -97,7 +98,7 @@ def measure_styles(
             **_likeness(made, truth, lpips),
             "linear_in_pixels_psnr_db": psnr_db(linear, truth),
             "undo_redo_psnr_db": min(psnr_db(again, made), EQUAL_DB),
-            "condition": model.cond(name),
+            "condition": condition if math.isfinite(condition) else None,
             "milliseconds_per_image": 1e3 * seconds,
         }
     return {
@@ -137,11 +138,12 @@ def style_markdown(results: Mapping[str, Any]) -> str:
     ]
     for name, row in results["styles"].items():
         lpips = "not measured" if row["lpips"] is None else f"{row['lpips']:.3f}"
+        condition = "infinite" if row["condition"] is None else f"{row['condition']:.3g}"
         gain = row["psnr_db"] - row["linear_in_pixels_psnr_db"]
         lines.append(
             f"| {name} | {row['psnr_db']:.2f} dB | {row['ssim']:.3f} | {lpips} "
             f"| {row['linear_in_pixels_psnr_db']:.2f} dB | {gain:+.2f} dB "
-            f"| {row['undo_redo_psnr_db']:.1f} dB | {row['condition']:.3g} "
+            f"| {row['undo_redo_psnr_db']:.1f} dB | {condition} "
             f"| {row['milliseconds_per_image']:.1f} |"
         )
     height, width = results["size"]
