@@ -14,15 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from sklearn.datasets import load_sample_images
 from torch import Tensor
 
 import linearizer as lz
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.cli.evaluate_style import style_markdown
+from linearizer.cli.flow import resized
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.train_style import open_contents, train_style
-from linearizer.data.pixels import read_image
 from linearizer.metrics import psnr_db
 from linearizer.teachers import FastNeuralStyle, teach
 
@@ -34,7 +35,7 @@ algebra, and a new one is a least-squares problem. [The mathematics](mathematics
 
 ## Train and use
 
-    linearizer train style --content faces64 --data-dir FOLDER --teacher candy=candy.pth \\\\
+    linearizer train style --content faces64 --data-dir FOLDER --teacher candy=candy.pth \\
         --teacher mosaic=mosaic.pth --out runs/style
     linearizer stylize runs/style photo.jpg --mix candy=0.4,mosaic=0.6 --out out.png
     linearizer stylize runs/style photo.jpg --mix candy --strength 0.5
@@ -153,40 +154,55 @@ def papers_recipe(
     return [*lines, ""]
 
 
-def strips(model: StyleTransfer, photos: list[Path], names: list[str], out: Path) -> list[str]:
-    """Every pair of styles on every photograph, at its own size."""
+def photographs() -> dict[str, Tensor]:
+    """The two that scikit-learn ships (CC BY 2.0), at 256×256."""
+    pictures = load_sample_images()
+    found = {}
+    for name, pixels in zip(("china", "flower"), pictures.images, strict=True):
+        image = torch.tensor(pixels).movedim(-1, 0) / 127.5 - 1
+        side = min(image.shape[1:])
+        left = (image.shape[2] - side) // 2
+        found[name] = resized(image[:, :side, left : left + side], (256, 256))
+    return found
+
+
+def strips(model: StyleTransfer, names: list[str], out: Path) -> list[str]:
+    """Every pair of styles on every photograph, at four times the size of training."""
     lines = ["## From style to style", ""]
-    for photo in photos:
-        image = read_image(photo)
+    for photo, image in photographs().items():
         rows, labels = [], []
         for a, b in itertools.combinations(names, 2):
             places = torch.linspace(0, 1, 7).tolist()
             frames = [model.stylize(image, model.between(a, b, s)) for s in places]
             rows.append(torch.stack(frames))
             labels.append(f"{a}\nto {b}")
-        save_mosaic(
-            out / "images" / f"styles-{photo.stem}.png", rows, row_labels=labels, inches=1.0
-        )
-        lines += [f"![Style pairs on {photo.stem}](images/styles-{photo.stem}.png)", ""]
+        save_mosaic(out / "images" / f"styles-{photo}.png", rows, row_labels=labels, inches=1.0)
+        lines += [f"![Style pairs on {photo}](images/styles-{photo}.png)", ""]
     return lines
 
 
-def gallery(model: StyleTransfer, teachers: dict[str, Path], x: Tensor, out: Path) -> list[str]:
-    """Contents, teachers and ours, undone again."""
-    rows, labels = [x], ["content"]
+def gallery(model: StyleTransfer, teachers: dict[str, Path], out: Path) -> list[str]:
+    """Photographs, teachers and ours, undone again."""
+    x = torch.stack([*photographs().values()])
+    rows, labels = [x], ["photograph"]
     for name, path in teachers.items():
         made = model.stylize(x, name)
         rows += [teach(FastNeuralStyle.from_file(path), x), made, model.undo(made, name)]
         labels += [f"{name}: teacher", "ours", "undone"]
-    save_mosaic(out / "images" / "styles.png", rows, row_labels=labels)
-    return ["![Held-out contents](images/styles.png)", "", "Held-out contents, not chosen.", ""]
+    columns = [torch.stack([row[i] for row in rows]) for i in range(len(x))]
+    save_mosaic(out / "images" / "styles.png", columns, column_labels=labels, inches=1.2)
+    return [
+        "![Photographs, teachers, ours, undone](images/styles.png)",
+        "",
+        "Photographs that scikit-learn ships, at 256×256: four times the size of training.",
+        "",
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="of train style, evaluated")
     parser.add_argument("--teachers", type=Path, required=True, help="folder of NAME.pth")
-    parser.add_argument("--photos", type=Path, help="folder of larger photographs")
     parser.add_argument("--data-dir", type=Path, help="where the contents lie")
     parser.add_argument("--minutes", type=float, default=5.0, help="of the paper's recipe")
     parser.add_argument("--scratch", type=Path, default=Path("runs"))
@@ -211,13 +227,12 @@ def main() -> None:
         f"one thread, {platform.machine()}.",
         "",
         style_markdown(results),
-        *gallery(model, teachers, held_out.images[:10], arguments.out),
+        *gallery(model, teachers, arguments.out),
         *papers_recipe(arguments, teachers, held_out.images),
         *algebra(),
         *timing(model, FastNeuralStyle.from_file(teachers[names[0]]), names[0]),
     ]
-    if arguments.photos is not None:
-        lines += strips(model, sorted(arguments.photos.glob("*.png")), names, arguments.out)
+    lines += strips(model, names, arguments.out)
     (arguments.out / "style.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
