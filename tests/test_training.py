@@ -9,6 +9,7 @@ pytest.importorskip("lightning")
 from lightning.pytorch import Callback
 
 from linearizer.data import load_digits
+from linearizer.testing import perturb_
 from linearizer.training import FlowMatching, MaximumLikelihood, Schedule, fit, loop
 from linearizer.training.precision import conditioners_in
 
@@ -75,7 +76,7 @@ def test_a_time_limit_stops_a_run_early():
 
 
 def test_bfloat16_is_for_the_networks_inside_couplings_alone():
-    g = lz.testing.perturb_(lz.image_bijection((1, 8, 8), depth=2, width=32))
+    g = perturb_(lz.image_bijection((1, 8, 8), depth=2, width=32))
     x = torch.rand(5, 1, 8, 8)
     exact = g(x)
     with conditioners_in(g, torch.bfloat16):
