@@ -7,7 +7,6 @@ tables with the command that made them.
 import argparse
 import platform
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import torch
 from papers_bijection import UNet, papers_bijection
+from timing import seconds
 from torch import Tensor, nn
 
 import linearizer as lz
@@ -26,17 +26,6 @@ STEPS, RANK, DENSE_STEPS = 100, 8, 3
 
 
 # Measuring ---------------------------------------------------------------------------------
-
-
-def seconds(*calls: Callable[[], object], rounds: int) -> list[float]:
-    """The median time of each call, all of them in turn after one round to warm up."""
-    times: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds + 1):
-        for record, call in zip(times, calls, strict=True):
-            started = time.perf_counter()
-            call()
-            record.append(time.perf_counter() - started)
-    return [statistics.median(record[1:]) for record in times]
 
 
 def peak_gigabytes() -> float:

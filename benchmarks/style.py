@@ -8,13 +8,12 @@ import argparse
 import itertools
 import json
 import platform
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from sklearn.datasets import load_sample_images
+from timing import seconds
 from torch import Tensor
 
 import linearizer as lz
@@ -56,18 +55,7 @@ it is refused by a model with another g.
 """
 
 
-def seconds(*calls: Callable[[], object], rounds: int = 5) -> list[float]:
-    """The median time of each call, all of them in turn after one round to warm up."""
-    times: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds + 1):
-        for record, call in zip(times, calls, strict=True):
-            started = time.perf_counter()
-            call()
-            record.append(time.perf_counter() - started)
-    return [statistics.median(record[1:]) for record in times]
-
-
-def timing(model: StyleTransfer, teacher: FastNeuralStyle, name: str) -> list[str]:
+def time_an_image(model: StyleTransfer, teacher: FastNeuralStyle, name: str) -> list[str]:
     """Ours against a teacher."""
     lines = [
         "## Time an image",
@@ -80,6 +68,7 @@ def timing(model: StyleTransfer, teacher: FastNeuralStyle, name: str) -> list[st
         slow, quick = seconds(
             lambda: teach(teacher, x),  # noqa: B023
             lambda: model.stylize(x, name),  # noqa: B023
+            rounds=5,
         )
         lines.append(
             f"| {side}×{side} | {1e3 * slow:.0f} | {1e3 * quick:.0f} | {slow / quick:.2f} |"
@@ -230,7 +219,7 @@ def main() -> None:
         *gallery(model, teachers, arguments.out),
         *papers_recipe(arguments, teachers, held_out.images),
         *algebra(),
-        *timing(model, FastNeuralStyle.from_file(teachers[names[0]]), names[0]),
+        *time_an_image(model, FastNeuralStyle.from_file(teachers[names[0]]), names[0]),
     ]
     lines += strips(model, names, arguments.out)
     (arguments.out / "style.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

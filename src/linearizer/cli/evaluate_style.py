@@ -10,22 +10,21 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.progress import track
 from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from linearizer.applications import StyleTransfer
 from linearizer.bijections import ActNorm, Chain, Squeeze
 from linearizer.cli.evaluation import EQUAL_DB
-from linearizer.cli.run_folder import new_file, read_note
+from linearizer.cli.run_folder import new_file
 from linearizer.cli.style import open_styles
-from linearizer.cli.train_style import TEACHING_BATCH, open_contents
+from linearizer.cli.train_style import TEACHING_BATCH, contents_of, taught
 from linearizer.data import Images
 from linearizer.errors import RangeError
 from linearizer.metrics import LPIPS, psnr_db
 from linearizer.operators import CircularConvolution
 from linearizer.saving import find_model
-from linearizer.teachers import FastNeuralStyle, teach
+from linearizer.teachers import FastNeuralStyle
 
 BASELINE_PAIRS = 1000
 
@@ -45,13 +44,9 @@ def evaluate_style(
     model, folder = open_styles(run), find_model(run)
     out = out or folder
     path = new_file(out / "style-evaluation.json", overwrite=overwrite)
-    note = read_note(folder)
-    name = content or note.get("data")
-    if name is None or not teachers:
-        raise RangeError("expected contents and a teacher or more; name --content and --teacher")
-    if data_dir is None and content is None and note.get("data_dir"):
-        data_dir = Path(note["data_dir"])
-    train, held_out = open_contents(name, data_dir, model.g_x.in_shape[1], note.get("seed", 0))
+    if not teachers:
+        raise RangeError("expected a teacher, got none; name one with --teacher NAME=FILE")
+    train, held_out = contents_of(folder, content, data_dir, model.g_x.in_shape[1])
     results = measure_styles(
         model,
         {style: FastNeuralStyle.from_file(file) for style, file in teachers.items()},
@@ -86,13 +81,13 @@ def measure_styles(
     pairs = train.images[:BASELINE_PAIRS]
     for name, teacher in teachers.items():
         operator, condition = model.operator(name), model.cond(name)
-        truth = _taught(teacher, contents, name)
+        truth = _truth(teacher, contents, name)
         started = time.perf_counter()
         made = torch.cat([model.stylize(x, name) for x in contents.split(TEACHING_BATCH)])
         seconds = (time.perf_counter() - started) / len(contents)
         undone = torch.cat([model.undo(y, name) for y in made.split(TEACHING_BATCH)])
         again = torch.cat([model.stylize(x, name) for x in undone.split(TEACHING_BATCH)])
-        pixels = pixel_baseline(model, pairs, _taught(teacher, pairs, name), operator)
+        pixels = pixel_baseline(model, pairs, _truth(teacher, pairs, name), operator)
         linear = pixels.stylize(contents, "fitted").clamp(-1, 1)
         rows[name] = {
             **_likeness(made, truth, lpips),
@@ -170,6 +165,5 @@ def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, flo
     }
 
 
-def _taught(teacher: nn.Module, contents: Tensor, name: str) -> Tensor:
-    batches = track(contents.split(TEACHING_BATCH), f"The teacher {name}", transient=True)
-    return torch.cat([teach(teacher, x) for x in batches])
+def _truth(teacher: nn.Module, contents: Tensor, name: str) -> Tensor:
+    return torch.cat([y for _, y in taught(teacher, contents, name)])

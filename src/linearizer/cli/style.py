@@ -16,14 +16,14 @@ from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import STYLES
 from linearizer.cli.flow import resized
 from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.run_folder import new_file, read_note
-from linearizer.cli.train_style import TEACHING_BATCH, open_contents
+from linearizer.cli.run_folder import new_file
+from linearizer.cli.train_style import contents_of, taught
 from linearizer.data.files import SUFFIXES
 from linearizer.data.images import as_bytes
 from linearizer.data.pixels import read_image
-from linearizer.errors import FileFormatError, RangeError, ShapeError
+from linearizer.errors import FileFormatError, ShapeError
 from linearizer.saving import find_model
-from linearizer.teachers import FastNeuralStyle, teach
+from linearizer.teachers import FastNeuralStyle
 
 Pairs = Iterator[tuple[Tensor, Tensor]]
 
@@ -60,13 +60,14 @@ def add(
     if pairs is not None:
         operator = model.fit(_pairs(pairs, model), ridge=ridge, kernel_size=kernel)
     else:
-        train = _contents(folder, content, data_dir, model)[:contents]
+        train, _ = contents_of(folder, content, data_dir, model.g_x.in_shape[1])
+        images = train.images[:contents]
         if teacher is not None:
-            taught = _taught(FastNeuralStyle.from_file(teacher), train)
-            operator = model.fit(taught, ridge=ridge, kernel_size=kernel)
+            lessons = taught(FastNeuralStyle.from_file(teacher), images, name)
+            operator = model.fit(lessons, ridge=ridge, kernel_size=kernel)
         else:
             assert whitening is not None, "one source is given"
-            operator = model.whitening(train.split(100), _read(whitening, model))
+            operator = model.whitening(images.split(100), _read(whitening, model))
     model.add(name, operator)
     place = model.save_style(name, folder, overwrite=overwrite)
     Console().print(f"{name} is in {place}; condition number {model.cond(name):.3g}")
@@ -165,24 +166,6 @@ def _read(path: Path, model: StyleTransfer) -> Tensor:
 def _square(image: Tensor, model: StyleTransfer) -> Tensor:
     """The image at the size that the model was trained for."""
     return resized(image, model.g_x.in_shape[1:])
-
-
-def _contents(
-    folder: Path, content: str | None, data_dir: Path | None, model: StyleTransfer
-) -> Tensor:
-    note = read_note(folder)
-    name = content or note.get("data")
-    if name is None:
-        raise RangeError(f"expected contents, got none in {folder}; name some with --content")
-    if data_dir is None and content is None and note.get("data_dir"):
-        data_dir = Path(note["data_dir"])
-    train, _ = open_contents(name, data_dir, model.g_x.in_shape[1], note.get("seed", 0))
-    return train.images
-
-
-def _taught(teacher: FastNeuralStyle, contents: Tensor) -> Pairs:
-    for x in track(contents.split(TEACHING_BATCH), "The teacher", transient=True):
-        yield x, teach(teacher, x)
 
 
 def _pairs(folder: Path, model: StyleTransfer) -> Pairs:

@@ -182,7 +182,7 @@ class _SampleGrids(Callback):
     ) -> None:
         """Draw, if it is time and this is the first process."""
         step = trainer.global_step
-        if step % 250 or not trainer.is_global_zero:
+        if step % Schedule.checkpoint_every or not trainer.is_global_zero:
             return
         self.folder.mkdir(exist_ok=True)
         rows = list(self.preview().sample(48, seed=0).cpu().split(12))

@@ -1,7 +1,7 @@
 """`linearizer train style`: one pair of bijections, and an operator a teacher."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
-from linearizer.cli.run_folder import NOTE, close_run, open_run
+from linearizer.cli.run_folder import NOTE, close_run, open_run, read_note
 from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
 from linearizer.errors import RangeError
@@ -20,6 +20,7 @@ from linearizer.operators import CircularConvolution
 from linearizer.ready_made import style_bijection
 from linearizer.teachers import FastNeuralStyle, teach
 from linearizer.training import HyperStyleMatching, Schedule, StyleMatching, fit
+from linearizer.training.recipes import average_decay
 
 BATCH, TEACHING_BATCH = 32, 50
 NAMED_SIZES = {"faces64": 64}
@@ -86,7 +87,7 @@ def train_style(
             noise=0.0,
             seed=seed,
             max_minutes=max_minutes,
-            average=min(0.999, 1 - 10 / steps) if steps > 10 else None,
+            average=average_decay(steps),
             precision="bf16" if precision == "bf16" else "32",
         ),
         title="Training styles",
@@ -150,12 +151,26 @@ def _targets(folder: Path, name: str, teacher: nn.Module, contents: Images) -> T
     path = folder / f"{name}.safetensors"
     if path.exists():
         return load_file(path)["targets"]
-    made = [
-        as_bytes(teach(teacher, batch))
-        for batch in track(
-            contents.images.split(TEACHING_BATCH), f"The teacher {name}", transient=True
-        )
-    ]
-    targets = torch.cat(made)
+    targets = torch.cat([as_bytes(y) for _, y in taught(teacher, contents.images, name)])
     save_file({"targets": targets}, path)
     return targets
+
+
+def taught(teacher: nn.Module, contents: Tensor, name: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of contents and what a teacher makes of them, with a progress bar."""
+    batches = contents.split(TEACHING_BATCH)
+    for x in track(batches, f"The teacher {name}", transient=True):
+        yield x, teach(teacher, x)
+
+
+def contents_of(
+    run: Path, content: str | None, data_dir: Path | None, size: int
+) -> tuple[Images, Images]:
+    """The contents that are named, or else those that a run was trained on."""
+    note = read_note(run)
+    name = content or note.get("data")
+    if name is None:
+        raise RangeError(f"expected contents, got none in {run}; name some with --content")
+    if data_dir is None and content is None and note.get("data_dir"):
+        data_dir = Path(note["data_dir"])
+    return open_contents(name, data_dir, size, note.get("seed", 0))

@@ -42,7 +42,7 @@ class Recipe:
     @property
     def average(self) -> float:
         """Decay of the moving average of the weights: over a thousand steps, or a tenth."""
-        return min(0.999, 1 - 10 / self.steps) if self.steps > 10 else 0.0
+        return average_decay(self.steps)
 
     def bijection(self, shape: tuple[int, ...]) -> Bijection:
         """A new g for images of a shape."""
@@ -54,6 +54,11 @@ class Recipe:
             levels=self.levels,
             patch=self.patch,
         )
+
+
+def average_decay(steps: int) -> float:
+    """Decay of the moving average of the weights: over a thousand steps, or a tenth of a run."""
+    return min(0.999, 1 - 10 / steps) if steps > 10 else 0.0
 
 
 PRESETS = {
