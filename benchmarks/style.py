@@ -113,6 +113,7 @@ def papers_recipe(
             contents=1,
             depth=note["depth"],
             width=note["width"],
+            operator="convolution",
             kernel=1,
             steps=100_000,
             max_minutes=arguments.minutes,

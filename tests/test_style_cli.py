@@ -53,6 +53,16 @@ def options(place):
     return ["train", "style", "--content", place / "contents", *teachers, *small]
 
 
+def test_depthwise_styles_filter_each_channel_by_itself(place, tmp_path):
+    out = tmp_path / "run"
+    done = linearizer(*options(place), "--operator", "depthwise", "--out", out)
+    assert done.returncode == 0, done.stderr
+    kernel = lz.StyleTransfer.from_pretrained(out).operator("wild").kernel
+    between = ~torch.eye(len(kernel), dtype=torch.bool)
+    assert not kernel[between].any()
+    assert kernel[:, :, 0].abs().sum() > 0  # off the centre: it was trained
+
+
 def test_a_run_leaves_bijections_and_styles(run):
     model = lz.StyleTransfer.from_pretrained(run)
     assert model.names == ["calm", "plain", "wild"]

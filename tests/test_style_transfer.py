@@ -109,6 +109,37 @@ def test_composing_multiplies_operators(model, photo):
     torch.testing.assert_close(composed, f(photo), rtol=0.0, atol=1e-4)
 
 
+def test_the_singular_parts_of_a_style_add_up_to_it(model):
+    A = model.operator("one")
+    parts = model.directions("one", 48)
+    total = torch.stack([part.to_dense() for part in parts]).sum(0)
+    torch.testing.assert_close(total, A.to_dense(), rtol=0.0, atol=1e-5)
+    assert float(lz.norm(parts[0])) == pytest.approx(float(lz.norm(A)), rel=1e-5)
+    assert lz.rank(parts[3]) == 16  # one a frequency
+    with pytest.raises(RangeError, match="number of directions"):
+        model.directions("one", 49)
+
+
+def test_styles_are_their_coordinates_in_the_shared_basis(model):
+    model.add("three", lz.CircularConvolution(kernel(3), (4, 4)))
+    model.add("plain", lz.CircularConvolution(kernel(4), (4, 4)))
+    basis = model.shared_basis()
+    assert basis.names == ["one", "two", "three"]
+    assert basis.coordinates.shape == (3, 2)
+    assert float(basis.shares.sum()) == pytest.approx(1.0)
+    for name, coordinates in zip(basis.names, basis.coordinates, strict=True):
+        made = basis.mean.to_dense()
+        for weight, part in zip(coordinates, basis.operators, strict=True):
+            made = made + weight * part.to_dense()
+        torch.testing.assert_close(made, model.operator(name).to_dense(), rtol=0.0, atol=1e-5)
+
+
+def test_one_style_shares_no_basis(model):
+    lonely = lz.StyleTransfer(model.g_x, model.g_y, {"one": model.operator("one")})
+    with pytest.raises(RangeError, match="two styles or more"):
+        lonely.shared_basis()
+
+
 def test_fitting_finds_the_operator_of_pairs(model):
     x = torch.rand(40, 3, *SIZE) * 2 - 1
     y = model.stylize(x, "one")

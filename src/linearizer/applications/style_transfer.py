@@ -5,7 +5,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,24 @@ class Style(nn.Module, Saveable):
     def __init__(self, operator: CircularConvolution, fingerprint: str) -> None:
         super().__init__()
         self.operator, self.fingerprint = operator, fingerprint
+
+
+class SharedBasis(NamedTuple):
+    """Styles by their coordinates: `A_s = mean + Σ_i coordinates[s, i] · operators[i]`.
+
+    Attributes:
+        names: Of the styles.
+        mean: Of their operators.
+        operators: Orthonormal in their kernels, the most telling first.
+        coordinates: (styles, len(operators)).
+        shares: Of the variance between styles, for each operator.
+    """
+
+    names: list[str]
+    mean: CircularConvolution
+    operators: list[CircularConvolution]
+    coordinates: Tensor
+    shares: Tensor
 
 
 class StyleTransfer(nn.Module, Saveable):
@@ -242,6 +260,55 @@ class StyleTransfer(nn.Module, Saveable):
                 ]
                 for a, p in zip(matrices, norms, strict=True)
             ]
+        )
+
+    @torch.no_grad()
+    def directions(self, style: str, count: int) -> list[LinearOperator]:
+        """The leading singular parts of a style: `Σ_ω σ_i(ω) u_i(ω) v_i(ω)ᴴ` for i < count.
+
+        Part i takes the i-th singular triplet of every frequency, so it is a convolution too,
+        and acts alike everywhere in an image; all parts add up to the style.
+
+        Raises:
+            RangeError: If there are not so many.
+        """
+        A = self.operator(style)
+        check_between(count, 1, min(A.kernel.shape[:2]), "the number of directions")
+        reduced = ops.blocks(_in_double(A))
+        triplets = [
+            torch.linalg.svd(matrices, full_matrices=False) for matrices in reduced.matrices
+        ]
+
+        def part(i: int) -> LinearOperator:
+            return reduced.rebuild(
+                tuple(
+                    S[:, i, None, None] * U[:, :, i, None] * Vh[:, i, None, :]
+                    for U, S, Vh in triplets
+                )
+            )
+
+        return [part(i).to(A.dtype) for i in range(count)]
+
+    @torch.no_grad()
+    def shared_basis(self) -> SharedBasis:
+        """The principal components of all styles but `plain`: the basis that they share.
+
+        Raises:
+            RangeError: If there are fewer than two styles.
+        """
+        names = [name for name in self.names if name != PLAIN]
+        if len(names) < 2:
+            raise RangeError(f"expected two styles or more to share a basis, got {names}")
+        kernels = [self.operator(name).kernel for name in names]
+        side = max(kernel.shape[-1] for kernel in kernels)
+        stacked = torch.stack([_enlarged(kernel, side) for kernel in kernels])
+        mean = stacked.mean(0)
+        U, S, Vh = torch.linalg.svd((stacked - mean).flatten(1).double(), full_matrices=False)
+        size, count = self.g_x.out_shape[1:], len(names) - 1
+        made = [CircularConvolution(k, size) for k in Vh[:count].to(mean).unflatten(1, mean.shape)]
+        coordinates, shares = (U * S)[:, :count], S[:count].square() / S.square().sum()
+        return SharedBasis(
+            names, CircularConvolution(mean, size), made, coordinates.to(mean), shares
         )
 
     # Learning a style without touching g

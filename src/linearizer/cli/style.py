@@ -114,31 +114,27 @@ def compose(run: str, photo: Path, a: str, b: str, out: Path) -> None:
 
 @torch.no_grad()
 def directions(run: str, photo: Path, name: str, count: int, reach: float, out: Path) -> None:
-    """The leading singular directions of a style, from left out to `reach` times as strong."""
+    """The leading singular parts of a style, from left out to `reach` times as strong."""
     model = open_styles(run)
     image = _square(_read(photo, model), model)
     operator = model.operator(name)
-    s = ops.svd(operator, count)
     f = model.at(image.shape[-2:], operator)
     z = f.g_x(image)
     stylised = operator(z)
     factors = torch.linspace(0, reach, 7).tolist()
-    rows = []
-    for left, value, right in zip(*s, strict=True):
-        part = value * (z * right).sum() * left
-        rows.append(torch.stack([f.g_y.inverse(stylised + (t - 1) * part) for t in factors]))
+    rows, labels = [], []
+    for i, part in enumerate(model.directions(name, count)):
+        change = part(z)
+        rows.append(torch.stack([f.g_y.inverse(stylised + (t - 1) * change) for t in factors]))
+        labels.append(f"σ{i + 1} ≤ {float(ops.norm(part)):.2f}")
     save_mosaic(
-        out,
-        rows,
-        row_labels=[f"σ{i + 1} = {float(v):.2f}" for i, v in enumerate(s.singular_values)],
-        column_labels=[f"× {t:.1f}" for t in factors],
-        inches=1.0,
+        out, rows, row_labels=labels, column_labels=[f"× {t:.1f}" for t in factors], inches=1.0
     )
     Console().print(str(out), soft_wrap=True)
 
 
 def compare(run: str, out: Path) -> None:
-    """A table and a picture of the distances between all styles."""
+    """A table and a picture of the distances between all styles, and of the basis they share."""
     model = open_styles(run)
     names, distances = model.names, model.distances()
     table = Table("style", *names, "condition", box=None)
@@ -146,13 +142,25 @@ def compare(run: str, out: Path) -> None:
         table.add_row(name, *(f"{float(d):.3f}" for d in row), f"{model.cond(name):.3g}")
     console = Console()
     console.print(table)
-    figure = Figure(figsize=(1 + 0.9 * len(names), 0.8 + 0.7 * len(names)))
-    axes = figure.add_subplot()
-    image = axes.imshow(distances.numpy(), cmap="viridis", vmin=0)
-    axes.set_xticks(range(len(names)), labels=names, rotation=30, ha="right")
-    axes.set_yticks(range(len(names)), labels=names)
-    figure.colorbar(image, label="relative distance of operators")
-    figure.savefig(out, dpi=144, bbox_inches="tight")
+    basis = model.shared_basis()
+    side = 0.8 + 0.7 * len(names)
+    figure = Figure(figsize=(2 * side + 1.6, side), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    image = left.imshow(distances.numpy(), cmap="viridis", vmin=0)
+    left.set_xticks(range(len(names)), labels=names, rotation=30, ha="right")
+    left.set_yticks(range(len(names)), labels=names)
+    left.set_title("relative distance", fontsize=10)
+    figure.colorbar(image, ax=left, shrink=0.8)
+    places = torch.nn.functional.pad(basis.coordinates, (0, 1))[:, :2].tolist()
+    for name, (x, y) in zip(basis.names, places, strict=True):
+        right.plot(x, y, "o", color="C0")
+        right.annotate(name, (x, y), xytext=(5, 5), textcoords="offset points", fontsize=9)
+    right.margins(0.25)
+    right.set_title("in the basis that they share", fontsize=10)
+    for i, label in enumerate((right.set_xlabel, right.set_ylabel)):
+        if i < len(basis.shares):
+            label(f"component {i + 1}: {float(basis.shares[i]):.0%} of the variance")
+    figure.savefig(out, dpi=144)
     console.print(str(out), soft_wrap=True)
 
 

@@ -141,7 +141,7 @@ def directions(
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("style-directions.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Weaken and strengthen the leading singular directions of a style."""
+    """Weaken and strengthen the leading singular parts of a style, each at all frequencies."""
     work = _work()
     work.directions(run, photo, name, count, reach, new_file(out, overwrite=overwrite))
 
@@ -152,7 +152,7 @@ def compare(
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("style-distances.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Print and draw how far the styles' operators lie from each other."""
+    """Print and draw how far the styles lie from each other, and the basis that they share."""
     work = _work()
     work.compare(run, new_file(out, overwrite=overwrite))
 

@@ -30,6 +30,13 @@ class StyleRecipe(StrEnum):
     paper = "paper"
 
 
+class StyleOperator(StrEnum):
+    """Which linear operators styles are."""
+
+    convolution = "convolution"
+    depthwise = "depthwise"
+
+
 class Operator(StrEnum):
     """How A(t) comes about."""
 
@@ -143,7 +150,13 @@ def style(
     ] = None,
     depth: Annotated[int, typer.Option(min=1, help="Couplings of each bijection.")] = 6,
     width: Annotated[int, typer.Option(min=1, help="Channels inside a coupling.")] = 128,
-    kernel: Annotated[int, typer.Option(min=1, help="Side of a style's kernel, odd.")] = 5,
+    operator: Annotated[
+        StyleOperator,
+        typer.Option(help="Convolutions that mix all channels, or filter each by itself."),
+    ] = StyleOperator.convolution,
+    kernel: Annotated[
+        int, typer.Option(min=1, help="Side of a style's kernel, odd; 1 mixes channels alone.")
+    ] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 6000,
     max_minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Train no longer than this.")
@@ -173,6 +186,7 @@ def style(
         contents=contents,
         depth=depth,
         width=width,
+        operator=operator.value,
         kernel=kernel,
         steps=steps,
         max_minutes=max_minutes,

@@ -10,6 +10,7 @@ from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from linearizer._checks import Shape
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.cli.run_folder import NOTE, close_run, open_run, read_note
@@ -36,6 +37,7 @@ def train_style(
     contents: int | None,
     depth: int,
     width: int,
+    operator: str,
     kernel: int,
     steps: int,
     max_minutes: float | None,
@@ -63,6 +65,7 @@ def train_style(
         "contents": len(train),
         "depth": depth,
         "width": width,
+        "operator": operator,
         "kernel": kernel,
         "steps": steps,
         "max_minutes": max_minutes,
@@ -75,7 +78,9 @@ def train_style(
         [_targets(checkpoints, name, network, train) for name, network in networks.items()]
     )
     torch.manual_seed(seed)
-    model = untrained(train, targets, list(networks), depth=depth, width=width, kernel=kernel)
+    model = untrained(
+        train, targets, list(networks), depth=depth, width=width, operator=operator, kernel=kernel
+    )
     numbered = Images(train.images, torch.arange(len(train)), train.levels)
     module = (HyperStyleMatching if of_paper else StyleMatching)(model, targets, steps)
     trained = fit(
@@ -132,6 +137,7 @@ def untrained(
     *,
     depth: int,
     width: int,
+    operator: str,
     kernel: int,
 ) -> StyleTransfer:
     """Bijections initialised on contents and targets, and the identity as every style."""
@@ -139,11 +145,20 @@ def untrained(
     g_y = style_bijection(contents.shape, depth=depth, width=width)
     g_x.initialize(contents.images[:64].repeat(2, 1, 1, 1))  # ActNorm takes two images or more
     g_y.initialize(targets[:, :16].flatten(0, 1).repeat(2, 1, 1, 1) / 127.5 - 1)
-    channels, *latent_size = g_x.out_shape
-    start = torch.zeros(channels, channels, kernel, kernel)
-    start[:, :, kernel // 2, kernel // 2] = torch.eye(channels)
-    styles = {name: CircularConvolution(nn.Parameter(start.clone()), latent_size) for name in names}
+    styles = {name: _identity(g_x.out_shape, operator, kernel) for name in names}
     return StyleTransfer(g_x, g_y, styles)
+
+
+def _identity(shape: Shape, kind: str, side: int) -> CircularConvolution:
+    """A style to train: from every channel to every one, or only within each of them."""
+    channels, *size = shape
+    kernel = torch.zeros(channels, channels, side, side)
+    kernel[:, :, side // 2, side // 2] = torch.eye(channels)
+    parameter = nn.Parameter(kernel)
+    if kind == "depthwise":
+        within = torch.eye(channels)[..., None, None]
+        parameter.register_hook(lambda gradient: gradient * within.to(gradient))
+    return CircularConvolution(parameter, size)
 
 
 def _targets(folder: Path, name: str, teacher: nn.Module, contents: Images) -> Tensor:
