@@ -12,10 +12,10 @@ from linearizer.testing import perturb_
 SIZE = (16, 16)
 
 
-def bijection(seed: int) -> lz.bijections.Bijection:
+def bijection(seed: int, scale: float = 0.05) -> lz.bijections.Bijection:
     torch.manual_seed(seed)
     g = lz.style_bijection((3, *SIZE), depth=2, width=8)
-    return perturb_(g, scale=0.05, seed=seed)
+    return perturb_(g, scale=scale, seed=seed)
 
 
 def kernel(seed: int, side: int = 3) -> Tensor:
@@ -145,6 +145,29 @@ def test_fitting_finds_the_operator_of_pairs(model):
     y = model.stylize(x, "one")
     found = model.fit(zip(x.split(10), y.split(10), strict=True), ridge=0.0, kernel_size=3)
     torch.testing.assert_close(found.kernel, model.operator("one").kernel, rtol=0.0, atol=1e-3)
+
+
+def test_refining_lowers_the_error_of_images():
+    """Pairs that no operator can make: least squares of latents is not the best for images."""
+    model = lz.StyleTransfer(bijection(0), bijection(1, scale=0.15))
+    x = torch.rand(40, 3, *SIZE) * 2 - 1
+    pairs = list(
+        zip(x.split(20), (x.abs().sqrt() - x.roll(1, -1).sign() / 2).split(20), strict=True)
+    )
+
+    def error(operator: lz.CircularConvolution) -> float:
+        made = (model.stylize(a, operator) - b for a, b in pairs)
+        return float(torch.cat(list(made)).square().mean())
+
+    losses: list[float] = []
+    start = model.fit(pairs, kernel_size=3)
+    refined = model.fit(pairs, kernel_size=3, refinement=12, progress=losses.append)
+    assert losses[0] == pytest.approx(error(start), rel=1e-3)
+    assert error(refined) == pytest.approx(min(losses), rel=1e-3)
+    assert error(refined) < 0.9 * error(start)
+    assert all(p.requires_grad for p in model.g_y.parameters())
+    with pytest.raises(RangeError, match="size of a kernel"):
+        model.fit(pairs, kernel_size=None, refinement=1)
 
 
 def test_whitening_gives_contents_the_moments_of_a_picture(model, photo):

@@ -3,7 +3,8 @@
 import copy
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,12 @@ from linearizer._checks import check_between, check_event
 from linearizer.bijections import Bijection
 from linearizer.errors import FileFormatError, RangeError, ShapeError
 from linearizer.linearizer import Linearizer
-from linearizer.operators import CircularConvolution, ConvolutionLeastSquares, LinearOperator
+from linearizer.operators import (
+    CircularConvolution,
+    ConvolutionLeastSquares,
+    LinearOperator,
+    refine_convolution,
+)
 from linearizer.saving import CONFIG_FILE, Saveable
 
 STYLES, PLAIN = "styles", "plain"
@@ -320,19 +326,41 @@ class StyleTransfer(nn.Module, Saveable):
         *,
         ridge: float = 1e-4,
         kernel_size: int | None = 5,
+        refinement: int = 0,
+        progress: Callable[[float], None] = lambda loss: None,
     ) -> CircularConvolution:
-        """The operator nearest to pairs of images, `A g_x(x) ≈ g_y(y)`: no gradient step.
+        """The operator of pairs of images, `A g_x(x) ≈ g_y(y)`, without touching g.
+
+        Least squares between latents, in closed form. Latents that are near need not be images
+        that look alike: `refinement` goes on to `|g_y⁻¹(A g_x(x)) - y|²`.
 
         Args:
             pairs: Batches of contents and stylised images, (B, *g_x.in_shape) both.
             ridge: Of `ConvolutionLeastSquares.solve`.
             kernel_size: Likewise.
+            refinement: Steps of `refine_convolution`, for which all pairs are kept in memory.
+            progress: Told the loss of each such step.
+
+        Raises:
+            RangeError: If a kernel of the images' size is to be refined.
         """
+        if refinement and kernel_size is None:
+            raise RangeError("expected the size of a kernel to refine, got None; an odd number")
         channels = (self.g_x.out_shape[0], self.g_y.out_shape[0])
-        solver = ConvolutionLeastSquares(channels, self.g_x.out_shape[1:])
+        moments = ConvolutionLeastSquares(channels, self.g_x.out_shape[1:])
+        kept = []
         for x, y in pairs:
-            solver.update(self.g_x(x), self.g_y(y))
-        return solver.solve(ridge, kernel_size)
+            z = self.g_x(x)
+            moments.update(z, self.g_y(y))
+            if refinement:
+                kept.append((z, y))
+        operator = moments.solve(ridge, kernel_size)
+        if not refinement:
+            return operator
+        with _frozen(self.g_y):
+            return refine_convolution(
+                operator, moments, kept, self.g_y.inverse, steps=refinement, progress=progress
+            )
 
     @torch.no_grad()
     def whitening(self, contents: Iterable[Tensor], picture: Tensor) -> CircularConvolution:
@@ -435,6 +463,19 @@ class StyleTransfer(nn.Module, Saveable):
 
     def _operators(self) -> Iterable[CircularConvolution]:
         return (self.operator(name) for name in self.names)
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """No gradients for its parameters, for as long as it lasts."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for p in trained:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in trained:
+            p.requires_grad_(True)
 
 
 def _enlarged(kernel: Tensor, side: int) -> Tensor:

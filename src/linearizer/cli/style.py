@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 from torch import Tensor
 
@@ -52,22 +52,31 @@ def add(
     contents: int,
     ridge: float,
     kernel: int,
+    refine: int,
     overwrite: bool,
 ) -> None:
     """Solve for a style and write it beside the others."""
     model, folder = open_styles(run), find_model(run)
     new_file(folder / STYLES / name, overwrite=overwrite)
-    if pairs is not None:
-        operator = model.fit(_pairs(pairs, model), ridge=ridge, kernel_size=kernel)
+    if whitening is not None:
+        images = _contents(folder, content, data_dir, model, contents)
+        operator = model.whitening(images.split(100), _read(whitening, model))
     else:
-        train, _ = contents_of(folder, content, data_dir, model.g_x.in_shape[1])
-        images = train.images[:contents]
-        if teacher is not None:
-            lessons = taught(FastNeuralStyle.from_file(teacher), images, name)
-            operator = model.fit(lessons, ridge=ridge, kernel_size=kernel)
+        if pairs is not None:
+            lessons = _pairs(pairs, model)
         else:
-            assert whitening is not None, "one source is given"
-            operator = model.whitening(images.split(100), _read(whitening, model))
+            assert teacher is not None, "one source is given"
+            images = _contents(folder, content, data_dir, model, contents)
+            lessons = taught(FastNeuralStyle.from_file(teacher), images, name)
+        with Progress(transient=True) as bar:
+            steps = bar.add_task("Refining", total=refine, visible=False)
+            operator = model.fit(
+                lessons,
+                ridge=ridge,
+                kernel_size=kernel,
+                refinement=refine,
+                progress=lambda loss: bar.update(steps, advance=1, visible=True),
+            )
     model.add(name, operator)
     place = model.save_style(name, folder, overwrite=overwrite)
     Console().print(f"{name} is in {place}; condition number {model.cond(name):.3g}")
@@ -165,6 +174,13 @@ def compare(run: str, out: Path) -> None:
 
 
 # Details
+
+
+def _contents(
+    run: Path, content: str | None, data_dir: Path | None, model: StyleTransfer, count: int
+) -> Tensor:
+    train, _ = contents_of(run, content, data_dir, model.g_x.in_shape[1])
+    return train.images[:count]
 
 
 def _read(path: Path, model: StyleTransfer) -> Tensor:

@@ -61,12 +61,19 @@ def add(
         str | None, typer.Option(help="Contents for a teacher or whitening; the run's own else.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where their files lie.")] = None,
-    contents: Annotated[int, typer.Option(min=16, help="Use so many of them.")] = 1000,
+    contents: Annotated[int, typer.Option(min=16, help="Use so many of them.")] = 500,
     ridge: Annotated[float, typer.Option(min=0.0, help="Of the least squares.")] = 1e-4,
     kernel: Annotated[int, typer.Option(min=1, help="Side of the kernel, odd.")] = 5,
+    refine: Annotated[
+        int, typer.Option(min=0, help="Steps from the best latents on to the best images.")
+    ] = 6,
     overwrite: Overwrite = False,
 ) -> None:
-    """Add a style to a model by least squares: g stays as it is, and it takes seconds."""
+    """Add a style to a model by least squares: g stays as it is, and it takes seconds.
+
+    The solution between latents is refined by a few whitened gradient steps on the images;
+    with --refine 0 it stays the closed form.
+    """
     if sum(source is not None for source in (pairs, teacher, whitening)) != 1:
         raise typer.BadParameter("give one of --pairs, --teacher and --whitening")
     _work().add(
@@ -80,6 +87,7 @@ def add(
         contents=contents,
         ridge=ridge,
         kernel=kernel,
+        refine=refine,
         overwrite=overwrite,
     )
 

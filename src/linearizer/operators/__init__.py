@@ -18,6 +18,7 @@ from linearizer.operators.base import LinearOperator, Product, Scaled, Sum, Tran
 from linearizer.operators.blocks import Blocks, blocks
 from linearizer.operators.convolution import CircularConvolution
 from linearizer.operators.convolution_fit import ConvolutionLeastSquares
+from linearizer.operators.convolution_refinement import refine_convolution
 from linearizer.operators.covariance_flow import (
     CovarianceFlow,
     PrincipalCovarianceFlow,
@@ -79,6 +80,7 @@ __all__ = [
     "power",
     "range_basis",
     "rank",
+    "refine_convolution",
     "singular_values",
     "solve",
     "svd",

@@ -91,18 +91,26 @@ class ConvolutionLeastSquares:
             kernel = self._small_kernel(ridge * energy, kernel_size)
         return CircularConvolution(kernel.to(self._dtype), self.size)
 
-    def _small_kernel(self, ridge: float, side: int) -> Tensor:
-        """`Σ_jp k_oj[p] r_ij[p - q] = c_oi[q]`, with correlations r of x, and c of y with x."""
+    def correlations(self, side: int) -> Tensor:
+        """`Σ z zᵀ` over all windows z of the inputs, of `side` × `side` pixels, flattened.
+
+        Raises:
+            RangeError: If the side is even or larger than the images.
+        """
         if side % 2 == 0:
             raise RangeError(f"expected a kernel with a centre, of odd side, got {side}")
         check_between(side, 1, min(self.size), "the side of the kernel")
-        c_in, c_out = self.channels
         r = torch.fft.irfft2(self._xx.permute(2, 3, 0, 1), s=self.size)
-        c = torch.fft.irfft2(self._yx.permute(2, 3, 0, 1), s=self.size)
-        offsets = torch.arange(side) - side // 2
-        rows, columns = (g.flatten() for g in torch.meshgrid(offsets, offsets, indexing="ij"))
+        rows, columns = _offsets(side)
         gram = r[:, :, rows - rows[:, None], columns - columns[:, None]]  # i, j, q, p: lag p - q
-        gram = gram.permute(0, 2, 1, 3).reshape(c_in * side**2, -1)
+        return gram.permute(0, 2, 1, 3).reshape(self.channels[0] * side**2, -1)
+
+    def _small_kernel(self, ridge: float, side: int) -> Tensor:
+        """`Σ_jp k_oj[p] r_ij[p - q] = c_oi[q]`, with correlations r of x, and c of y with x."""
+        gram = self.correlations(side)
+        c_in, c_out = self.channels
+        rows, columns = _offsets(side)
+        c = torch.fft.irfft2(self._yx.permute(2, 3, 0, 1), s=self.size)
         right = c[:, :, rows, columns].reshape(c_out, -1)
         damped = gram + ridge * torch.eye(len(gram), dtype=gram.dtype)
         solution = torch.linalg.lstsq(damped, right.mT, driver="gelsd").solution
@@ -115,3 +123,10 @@ class ConvolutionLeastSquares:
                 :, 0, 0
             ].mean()
         )
+
+
+def _offsets(side: int) -> tuple[Tensor, Tensor]:
+    """Rows and columns of a kernel's entries from its centre, flattened."""
+    offsets = torch.arange(side) - side // 2
+    rows, columns = torch.meshgrid(offsets, offsets, indexing="ij")
+    return rows.flatten(), columns.flatten()
