@@ -188,6 +188,23 @@ def _projection_full(i: Shape, o: Shape) -> LinearOperator:
     return lz.Projection(orthonormal(i, size(i)))
 
 
+def _binary_diagonal(i: Shape, o: Shape) -> LinearOperator:
+    mask = lz.BinaryMask(i)
+    torch.nn.init.normal_(mask.scores)
+    mask.scores.data.flatten()[:2] = torch.tensor([1.0, -1.0])  # keeps some, not all
+    return lz.BinaryDiagonal(mask)
+
+
+def _orthogonal_projection(i: Shape, o: Shape) -> LinearOperator:
+    return lz.OrthogonalProjection(lz.BinaryMask(i, rank=2, estimator="rotation"))
+
+
+def _oblique_projection(i: Shape, o: Shape) -> LinearOperator:
+    P = lz.ObliqueProjection(lz.BinaryMask(i, rank=2))
+    torch.nn.init.normal_(P.shear)
+    return P
+
+
 def _convolution(i: Shape, o: Shape) -> LinearOperator:
     kernel = 0.1 * torch.randn(o[0], i[0], min(3, i[1]), min(2, i[2]))
     kernel[:, :, kernel.shape[2] // 2, kernel.shape[3] // 2] += torch.eye(o[0], i[0])
@@ -235,6 +252,10 @@ def _square(i: Shape, o: Shape) -> bool:
     return i == o
 
 
+def _square_vectors(i: Shape, o: Shape) -> bool:
+    return i == o and len(i) == 1 and size(i) > 2
+
+
 def _small_square(i: Shape, o: Shape) -> bool:
     return i == o and size(i) <= 6
 
@@ -275,6 +296,9 @@ FAMILIES: dict[str, Family] = {
     "update, full": Family(_update_full, _square, _EVENTS),
     "projection": Family(_projection, _square, _EVENTS),
     "projection, full": Family(_projection_full, _square, _EVENTS),
+    "binary diagonal": Family(_binary_diagonal, _square, _EVENTS),
+    "orthogonal projection": Family(_orthogonal_projection, _square_vectors, _VECTORS),
+    "oblique projection": Family(_oblique_projection, _square_vectors, _VECTORS),
     "convolution": Family(
         _convolution,
         _images,

@@ -7,7 +7,7 @@ operations that g induces. Start with `Linearizer`, `InducedSpace`, `vector_bije
 
 from linearizer import bijections, conditioners, errors, operators
 from linearizer._version import __version__
-from linearizer.applications import OneStepFlow, StyleTransfer
+from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
 from linearizer.bijections import (
     ActNorm,
     AdditiveCoupling,
@@ -32,6 +32,8 @@ from linearizer.errors import LinearizerError
 from linearizer.linearizer import Linearizer
 from linearizer.operators import (
     SVD,
+    BinaryDiagonal,
+    BinaryMask,
     CircularConvolution,
     CovarianceFlow,
     Dense,
@@ -42,6 +44,8 @@ from linearizer.operators import (
     LeastSquares,
     LinearOperator,
     LowRank,
+    ObliqueProjection,
+    OrthogonalProjection,
     PrincipalCovarianceFlow,
     Projection,
     ScaledIdentity,
@@ -77,6 +81,8 @@ __all__ = [
     "AdditiveCoupling",
     "AffineCoupling",
     "Bijection",
+    "BinaryDiagonal",
+    "BinaryMask",
     "Centring",
     "Chain",
     "CircularConvolution",
@@ -90,6 +96,7 @@ __all__ = [
     "Haar",
     "HasLogDet",
     "HyperLowRank",
+    "IdempotentGenerator",
     "Identity",
     "IdentityPlusLowRank",
     "InducedSpace",
@@ -100,9 +107,11 @@ __all__ = [
     "Linearizer",
     "LinearizerError",
     "LowRank",
+    "ObliqueProjection",
     "OnFirst",
     "OneStepFlow",
     "Orthogonal",
+    "OrthogonalProjection",
     "Patches",
     "Permute",
     "PrincipalCovarianceFlow",

@@ -1,6 +1,7 @@
 """Image data for training and measuring."""
 
 from linearizer.data.catalog import open_data
+from linearizer.data.corruptions import CORRUPTIONS, corrupt
 from linearizer.data.digits import load_digits
 from linearizer.data.faces import load_faces
 from linearizer.data.folder import load_image_folder
@@ -10,8 +11,10 @@ from linearizer.data.mnist import load_mnist
 from linearizer.data.pixels import SkippedFilesWarning
 
 __all__ = [
+    "CORRUPTIONS",
     "Images",
     "SkippedFilesWarning",
+    "corrupt",
     "load_digits",
     "load_faces",
     "load_hub",

@@ -15,6 +15,12 @@ from linearizer.operators.algebra import (
     tolerance,
 )
 from linearizer.operators.base import LinearOperator, Product, Scaled, Sum, Transpose
+from linearizer.operators.binary_projection import (
+    BinaryDiagonal,
+    BinaryProjection,
+    ObliqueProjection,
+    OrthogonalProjection,
+)
 from linearizer.operators.blocks import Blocks, blocks
 from linearizer.operators.convolution import CircularConvolution
 from linearizer.operators.convolution_fit import ConvolutionLeastSquares
@@ -32,6 +38,7 @@ from linearizer.operators.hyper_low_rank import HyperLowRank
 from linearizer.operators.integration import METHODS, Method, collapse, integrate
 from linearizer.operators.least_squares import LeastSquares
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
+from linearizer.operators.mask import BinaryMask
 from linearizer.operators.moments import Moments, PrincipalMoments
 from linearizer.operators.projection import Projection
 from linearizer.operators.time_dependent import TimeDependentOperator
@@ -39,6 +46,9 @@ from linearizer.operators.time_dependent import TimeDependentOperator
 __all__ = [
     "METHODS",
     "SVD",
+    "BinaryDiagonal",
+    "BinaryMask",
+    "BinaryProjection",
     "Blocks",
     "CircularConvolution",
     "ConvolutionLeastSquares",
@@ -53,6 +63,8 @@ __all__ = [
     "LowRank",
     "Method",
     "Moments",
+    "ObliqueProjection",
+    "OrthogonalProjection",
     "PrincipalCovarianceFlow",
     "PrincipalMoments",
     "Product",

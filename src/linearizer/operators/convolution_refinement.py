@@ -55,7 +55,7 @@ def refine_convolution(
         with torch.enable_grad():
             for z, y in pairs:
                 part = mse_loss(made(x, z), y, reduction="sum") / 2
-                part.backward()  # type: ignore[no-untyped-call]
+                part.backward()
                 total += part.item()
         assert x.grad is not None, "there is a pair"
         return total, x.grad

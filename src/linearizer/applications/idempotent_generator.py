@@ -1,0 +1,285 @@
+"""Linear idempotent generative networks: a global projector onto what data look like."""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from linearizer import operators as ops
+from linearizer._checks import check_between, check_finite
+from linearizer.bijections import Bijection, Centring, Chain
+from linearizer.errors import RangeError, ShapeError
+from linearizer.linearizer import Linearizer
+from linearizer.operators import LinearOperator, LowRank, Moments, Projection
+from linearizer.saving import Saveable
+
+
+class Decomposition(NamedTuple):
+    """`x = inside ⊕ outside`, orthogonal in the induced inner product if the projection is.
+
+    Attributes:
+        inside: `f(x)`, on the manifold.
+        outside: `(I - f)(x)`, what f takes away.
+    """
+
+    inside: Tensor
+    outside: Tensor
+
+
+class IdempotentGenerator(nn.Module, Saveable):
+    """`f = g⁻¹ A g` with `A² = A`, so that `f(f(x)) = f(x)` for every x, by construction.
+
+    f projects anything, noise or a damaged picture, onto the manifold `g⁻¹(range A)`. Its
+    range has a basis, the most telling direction first, and a variance along each: so new
+    points are drawn from it, and one model holds the projections of all lower ranks.
+    Source: arXiv:2510.08570, section 4.3; idempotent generation: arXiv:2311.01462.
+
+    Args:
+        g: Bijection of the data, onto vectors (n,).
+        projection: A, idempotent.
+        basis: Orthonormal columns (n, k) that span its range.
+        variances: Of the data's latents along them (k,).
+        mean: Of these latents along them (k,); zero if not given.
+
+    Raises:
+        ShapeError: If the parts do not fit.
+        RangeError: If A is not idempotent, or does not leave its basis as it is.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> from linearizer.applications import IdempotentGenerator
+        >>> data = torch.randn(500, 2) @ torch.randn(2, 6)
+        >>> f = IdempotentGenerator.fit(lz.vector_bijection(6), [data], rank=2)
+        >>> torch.allclose(f.project(data), data, atol=1e-3)
+        True
+        >>> x = torch.randn(10, 6)
+        >>> torch.allclose(f.project(f.project(x)), f.project(x), atol=1e-4)
+        True
+        >>> f.generate(3).shape
+        torch.Size([3, 6])
+    """
+
+    basis: Tensor
+    variances: Tensor
+    mean: Tensor
+
+    def __init__(
+        self,
+        g: Bijection,
+        projection: LinearOperator,
+        basis: Tensor,
+        variances: Tensor,
+        mean: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        n = _latent_length(g)
+        if projection.in_shape != (n,) or projection.out_shape != (n,):
+            raise ShapeError(
+                f"expected a projection of the latents {g.out_shape}, got {projection.in_shape} -> "
+                f"{projection.out_shape}"
+            )
+        if basis.ndim != 2 or len(basis) != n or variances.shape != basis.shape[1:]:
+            raise ShapeError(
+                f"expected a basis ({n}, k) and variances (k,), got {tuple(basis.shape)} and "
+                f"{tuple(variances.shape)}"
+            )
+        self.g, self.projection = g, projection
+        self.register_buffer("basis", basis)
+        self.register_buffer("variances", variances)
+        self.register_buffer("mean", torch.zeros_like(variances) if mean is None else mean)
+        _check_idempotent(projection, basis)
+
+    @classmethod
+    @torch.no_grad()
+    def fit(
+        cls,
+        g: Bijection,
+        data: Iterable[Tensor],
+        *,
+        rank: int | None = None,
+        projection: LinearOperator | None = None,
+    ) -> "IdempotentGenerator":
+        """The best projection for a given g: principal components of the latents.
+
+        Of all projections of a rank, it moves the latents least (Eckart and Young, 1936). The
+        mean of the latents goes into g, as a centring layer.
+
+        Args:
+            g: Bijection of the data, onto vectors (n,).
+            data: Batches (N, *g.in_shape), read once.
+            rank: Of the projection, from 1 to n - 1; n - 1 if not given.
+            projection: Take this one instead, and measure the latents in its range. Latents
+                are then not centred: it was trained with them as they are.
+
+        Raises:
+            RangeError: If the rank is out of range, or given together with a projection.
+        """
+        n = _latent_length(g)
+        if projection is not None and rank is not None:
+            raise RangeError("expected a rank or a projection, got both; a projection has its own")
+        rank = n - 1 if rank is None else rank
+        check_between(rank, 1, n - 1, f"the rank of a projection of {n} dimensions")
+        if projection is not None:
+            return cls._measured(g, data, projection)
+        moments, like = _moments(n, (g(batch) for batch in data))
+        values, vectors = torch.linalg.eigh(moments.covariance())
+        basis = vectors.flip(1)[:, :rank].to(like)
+        variances = values.flip(0)[:rank].clamp_min(0).to(like)
+        g = Chain(g, Centring(moments.mean().to(like)))
+        return cls(g, Projection(basis), basis, variances)
+
+    @classmethod
+    def _measured(
+        cls, g: Bijection, data: Iterable[Tensor], projection: LinearOperator
+    ) -> "IdempotentGenerator":
+        Q = ops.range_basis(projection)
+        check_between(len(Q), 1, len(Q.mT) - 1, "the rank of the projection")
+        moments, like = _moments(len(Q), (projection(g(batch)) @ Q.mT for batch in data))
+        values, vectors = torch.linalg.eigh(moments.covariance())
+        turn = vectors.flip(1)
+        mean = (moments.mean() @ turn).to(like)
+        variances = values.flip(0).clamp_min(0).to(like)
+        return cls(g, projection, Q.mT @ turn.to(like), variances, mean)
+
+    # The projection
+
+    @property
+    def rank(self) -> int:
+        """Dimension of the manifold."""
+        return self.basis.shape[1]
+
+    def at(self, rank: int | None = None) -> Linearizer:
+        """f, or the projection onto the first directions of its range alone.
+
+        These are nested: that of rank j after that of rank k is that of rank min(j, k).
+
+        Raises:
+            RangeError: If the rank is not from 1 to that of f.
+        """
+        return Linearizer(self.g, self._operator(rank), self.g)
+
+    @torch.no_grad()
+    def project(self, x: Tensor, rank: int | None = None) -> Tensor:
+        """f(x), of the shape of x, (*batch, *g.in_shape).
+
+        Raises:
+            NonFiniteError: If there is NaN or infinity.
+        """
+        check_finite(x, "the points to project")
+        projected: Tensor = self.at(rank)(x)
+        return projected
+
+    @torch.no_grad()
+    def residual(self, x: Tensor, rank: int | None = None) -> Tensor:
+        """`|g(x) - A g(x)|` (*batch): the induced distance to the manifold, an outlier score."""
+        check_finite(x, "the points to measure")
+        z = self.g(x)
+        return torch.linalg.vector_norm(z - self._operator(rank)(z), dim=-1)
+
+    @torch.no_grad()
+    def decompose(self, x: Tensor, rank: int | None = None) -> Decomposition:
+        """`x = f(x) ⊕ (I - f)(x)`."""
+        check_finite(x, "the points to decompose")
+        z = self.g(x)
+        inside = self._operator(rank)(z)
+        return Decomposition(self.g.inverse(inside), self.g.inverse(z - inside))
+
+    @torch.no_grad()
+    def interpolate(self, x: Tensor, y: Tensor, count: int, rank: int | None = None) -> Tensor:
+        """Points (count, *shape) on the manifold, from f(x) straight to f(y)."""
+        check_between(count, 2, math.inf, "the number of points")
+        P = self._operator(rank)
+        a, b = P(self.g(x)), P(self.g(y))
+        line = [torch.lerp(a, b, i / (count - 1)) for i in range(count)]
+        return self.g.inverse(torch.stack(line))
+
+    # Generation
+
+    @torch.no_grad()
+    def generate(
+        self,
+        count: int,
+        *,
+        rank: int | None = None,
+        temperature: float = 1.0,
+        seed: int | None = None,
+    ) -> Tensor:
+        """New points of the manifold (count, *g.in_shape), from the Gaussian of the latents.
+
+        Args:
+            count: Number of points.
+            rank: Draw along so many directions; all if not given.
+            temperature: Factor of the deviations; below 1 for fewer outliers.
+            seed: A new one each time if not given.
+        """
+        check_between(count, 1, math.inf, "the number of points")
+        check_between(temperature, 0.0, math.inf, "the temperature")
+        k = self._checked(rank)
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        draws = torch.randn(count, k, generator=generator).to(self.basis)
+        coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
+        return self.g.inverse(coordinates @ self.basis[:, :k].mT)
+
+    def noise(self, count: int, seed: int | None = None) -> Tensor:
+        """N(0, I) points (count, *g.in_shape), nothing like data: what there is to project."""
+        check_between(count, 1, math.inf, "the number of points")
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return torch.randn(count, *self.g.in_shape, generator=generator).to(self.basis)
+
+    # Details
+
+    def _checked(self, rank: int | None) -> int:
+        if rank is None:
+            return self.rank
+        check_between(rank, 1, self.rank, "the rank")
+        return rank
+
+    def _operator(self, rank: int | None) -> LinearOperator:
+        k = self._checked(rank)
+        if k == self.rank:
+            return self.projection
+        part = self.basis[:, :k]
+        if isinstance(self.projection, Projection):
+            return Projection(part)
+        return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
+
+
+def _moments(n: int, batches: Iterable[Tensor]) -> tuple[Moments, Tensor]:
+    """The moments of vectors, and one number of their dtype and device."""
+    moments, like = Moments(n), torch.zeros(())
+    for z in batches:
+        moments.update(z)
+        like = z.new_zeros(())
+    return moments, like
+
+
+def _latent_length(g: Bijection) -> int:
+    if len(g.out_shape) != 1:
+        raise ShapeError(
+            f"expected a bijection onto vectors, got latents {g.out_shape}; "
+            "end it with linearizer.Flatten"
+        )
+    return g.out_shape[0]
+
+
+@torch.no_grad()
+def _check_idempotent(projection: LinearOperator, basis: Tensor) -> None:
+    if basis.is_meta:
+        return
+    n, k = basis.shape
+    check_between(k, 1, n - 1, "the rank of the projection")
+    some = torch.randn(4, n, generator=torch.Generator().manual_seed(0)).to(basis)
+    image = projection(some)
+    tolerance = 10 * n**0.5 * torch.finfo(basis.dtype).eps ** 0.75
+    for points, images, what in (
+        (image, projection(image), "A² = A"),
+        (basis.mT, projection(basis.mT), "A to leave its basis as it is"),
+    ):
+        error = float((points - images).norm() / points.norm())
+        if not error < tolerance:
+            raise RangeError(
+                f"expected {what}, got a relative error of {error:.1g}; take a Projection, or "
+                "another operator that is idempotent by construction"
+            )
