@@ -1,20 +1,20 @@
 """`linearizer train one-step`: a one-step flow on any images."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch import LightningModule
 from rich.console import Console
+from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.bijections import Bijection
-from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import NOTE, close_run, open_run
+from linearizer.cli.sample_grids import SampleGrids
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
 from linearizer.metrics import LPIPS
@@ -87,7 +87,7 @@ def train_one_step(
         checkpoints=checkpoints,
         logs=out,
         tensorboard=tensorboard,
-        callbacks=[_SampleGrids(job.preview, out / "samples")],
+        callbacks=[SampleGrids(job.draw, out / "samples")],
     )
     if not trained.is_first_process:
         return
@@ -129,6 +129,10 @@ class _Job(NamedTuple):
     preview: Callable[[], OneStepFlow]
     finish: Callable[[], OneStepFlow]
 
+    def draw(self) -> Sequence[Tensor]:
+        """Rows of samples from the same noise."""
+        return self.preview().sample(48, seed=0).cpu().split(12)
+
 
 def _job(recipe: Recipe, train: Images, seed: int) -> _Job:
     """g by maximum likelihood, operators in closed form."""
@@ -168,22 +172,3 @@ def _paper_job(recipe: Recipe, train: Images, rank: int, lpips: LPIPS | None) ->
         return OneStepFlow(g_data, family, g_noise, steps=PAPER_STEPS)
 
     return _Job(module, flow, flow)
-
-
-class _SampleGrids(Callback):
-    """A picture of one-step samples every 250 steps, from the same noise each time."""
-
-    def __init__(self, preview: Callable[[], OneStepFlow], folder: Path) -> None:
-        self.preview, self.folder = preview, folder
-
-    @torch.no_grad()
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
-        """Draw, if it is time and this is the first process."""
-        step = trainer.global_step
-        if step % Schedule.checkpoint_every or not trainer.is_global_zero:
-            return
-        self.folder.mkdir(exist_ok=True)
-        rows = list(self.preview().sample(48, seed=0).cpu().split(12))
-        save_mosaic(self.folder / f"step_{step:06d}.png", rows)

@@ -37,6 +37,29 @@ class StyleOperator(StrEnum):
     depthwise = "depthwise"
 
 
+class ProjectorRecipe(StrEnum):
+    """How a projector comes about."""
+
+    ours = "ours"
+    paper = "paper"
+
+
+class TrainedProjection(StrEnum):
+    """The operators of `operators.binary_projection`."""
+
+    diagonal = "diagonal"
+    orthogonal = "orthogonal"
+    oblique = "oblique"
+
+
+class MaskEstimator(StrEnum):
+    """The estimators of `operators.BinaryMask`."""
+
+    straight_through = "straight-through"
+    gumbel = "gumbel"
+    rotation = "rotation"
+
+
 class Operator(StrEnum):
     """How A(t) comes about."""
 
@@ -194,6 +217,93 @@ def style(
         recipe=recipe.value,
         seed=seed,
         tensorboard=tensorboard,
+        overwrite=overwrite,
+    )
+
+
+@train.command("projector")
+def projector(
+    data: Annotated[
+        str, typer.Option(help="digits, mnist, faces64, hf:NAME, or a folder or zip of images.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the files of mnist or faces64 lie.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Size of g and of the run: digits, mnist, faces64 or quick.")
+    ] = None,
+    recipe: Annotated[
+        ProjectorRecipe,
+        typer.Option(help="Ours, in closed form, or the paper's trained projection."),
+    ] = ProjectorRecipe.ours,
+    rank: Annotated[
+        int | None,
+        typer.Option(help="Largest rank; 128 if not given, or learned with the paper's recipe."),
+    ] = None,
+    projection: Annotated[
+        TrainedProjection, typer.Option(help="Of the paper's recipe.")
+    ] = TrainedProjection.diagonal,
+    estimator: Annotated[
+        MaskEstimator, typer.Option(help="Of the gradient of its mask.")
+    ] = MaskEstimator.straight_through,
+    size: Annotated[
+        int | None, typer.Option(min=4, help="Side that a folder's images are resized to.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Images a step.")] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Couplings.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Hidden width of a coupling.")] = None,
+    noise: Annotated[
+        float | None, typer.Option(min=0.0, help="Noise of our recipe, in grey levels.")
+    ] = None,
+    restoration: Annotated[
+        float, typer.Option(min=0.0, help="Weight of it against the likelihood, in our recipe.")
+    ] = 20.0,
+    damaged: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of damaged images, in our recipe.")
+    ] = 0.5,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
+    ] = None,
+    tensorboard: Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")] = False,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Train no longer than this.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+) -> None:
+    """Train a projector onto what data look like: f(f(x)) = f(x) for every x.
+
+    By default g alone is trained; the projection is principal components of its latents, and
+    holds all lower ranks. An interrupted run goes on where it stopped when the same command is
+    given again.
+    """
+    from linearizer.cli.train_projector import train_projector  # noqa: PLC0415  (slow to import)
+
+    train_projector(
+        data,
+        data_dir,
+        out,
+        preset=preset,
+        recipe=recipe.value,
+        rank=rank,
+        projection=projection.value,
+        estimator=estimator.value,
+        size=size,
+        changes={
+            "steps": steps,
+            "batch_size": batch_size,
+            "depth": depth,
+            "width": width,
+            "noise": noise,
+            "precision": None if precision is None else precision.value,
+        },
+        weights={"restoration": restoration, "damaged": damaged},
+        tensorboard=tensorboard,
+        max_minutes=max_minutes,
+        seed=seed,
         overwrite=overwrite,
     )
 

@@ -40,7 +40,7 @@ class BinaryMask(nn.Module, Saveable):
         tensor([1., 1., 0., 0., 0.], grad_fn=<AddBackward0>)
     """
 
-    scores: nn.Parameter
+    scores: Tensor
 
     def __init__(
         self,

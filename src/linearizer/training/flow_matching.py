@@ -1,18 +1,16 @@
 """Training bijections and a time-dependent operator together, by the paper's losses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from linearizer.bijections import Bijection, Identity
 from linearizer.errors import RangeError
 from linearizer.operators import HyperLowRank
-from linearizer.training.optimization import adamw_with_cosine
+from linearizer.training.optimization import CosineTraining
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 """Distances of images from others, (B, *shape) and (B, *shape) to (B,); `metrics.LPIPS` is one."""
@@ -31,7 +29,7 @@ class FlowMatchingLosses(NamedTuple):
         return self.induced + self.data + self.noise + self.perceptual
 
 
-class FlowMatching(LightningModule):
+class FlowMatching(CosineTraining):
     """Trains g_data, A(t) and g_noise jointly, as the paper does.
 
     With `x_0 ~ N(0, I)`, data x_1, t uniform in [0, 1], `z_0 = g_noise(x_0)`,
@@ -87,13 +85,12 @@ class FlowMatching(LightningModule):
         latent_noise: float = 0.3,
         perceptual: Perceptual | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(steps, learning_rate, weight_decay)
         if not latent_noise >= 0:
             raise RangeError(f"expected a noise of the latents of 0 or more, got {latent_noise}")
         self.g_data, self.family = g_data, family
         self.g_noise = Identity(g_data.out_shape) if g_noise is None else g_noise
-        self.steps, self.latent_noise, self.perceptual = steps, latent_noise, perceptual
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.latent_noise, self.perceptual = latent_noise, perceptual
 
     def losses(self, x_1: Tensor) -> FlowMatchingLosses:
         """The losses of a batch (B, *g_data.in_shape), with noise and times drawn anew."""
@@ -119,15 +116,9 @@ class FlowMatching(LightningModule):
         self.log("loss", losses.total(), sync_dist=True)
         return losses.total()
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW on the bijections and the operator; a perceptual network stays as it is."""
-        trained = nn.ModuleList([self.g_data, self.family, self.g_noise])
-        return adamw_with_cosine(
-            trained.parameters(),
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-        )
+    def trained(self) -> Iterable[nn.Parameter]:
+        """Bijections and operator; a perceptual network stays as it is."""
+        return nn.ModuleList([self.g_data, self.family, self.g_noise]).parameters()
 
     def _noisy(self, z: Tensor) -> Tensor:
         return z + self.latent_noise * torch.randn_like(z)

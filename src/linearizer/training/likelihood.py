@@ -3,17 +3,15 @@
 import math
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from linearizer._checks import check_between
 from linearizer.bijections import Bijection, forward_and_log_det
-from linearizer.training.optimization import adamw_with_cosine
+from linearizer.training.optimization import CosineTraining
 
 
-class MaximumLikelihood(LightningModule):
+class MaximumLikelihood(CosineTraining):
     """Trains g so that g(x) is N(0, I): `-log p(x) = ½|g(x)|² - log|det J_g(x)| + const`.
 
     The loss is in nats a dimension. AdamW with a short warm-up and cosine decay.
@@ -42,12 +40,11 @@ class MaximumLikelihood(LightningModule):
         reconstruction: float = 0.0,
         latent_noise: float = 0.3,
     ) -> None:
-        super().__init__()
+        super().__init__(steps, learning_rate, weight_decay)
         check_between(reconstruction, 0.0, math.inf, "the weight of the reconstruction")
         check_between(latent_noise, 0.0, math.inf, "the noise of the latents")
         self.reconstruction, self.latent_noise = reconstruction, latent_noise
-        self.g, self.steps = g, steps
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.g = g
 
     def loss(self, images: Tensor) -> Tensor:
         """The mean negative log-likelihood of images, in nats a dimension, and what is added."""
@@ -64,12 +61,3 @@ class MaximumLikelihood(LightningModule):
         loss = self.loss(batch[0])
         self.log("loss", loss, sync_dist=True)
         return loss
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW, and one factor a step for its rate."""
-        return adamw_with_cosine(
-            self.parameters(),
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-        )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 import torch
+from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
@@ -28,3 +29,30 @@ def adamw_with_cosine(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class CosineTraining(LightningModule):
+    """What all trainings here share: how they are optimised.
+
+    Args:
+        steps: Of the whole run, for the decay of the learning rate.
+        learning_rate: Its peak.
+        weight_decay: Decoupled.
+    """
+
+    def __init__(self, steps: int, learning_rate: float, weight_decay: float) -> None:
+        super().__init__()
+        self.steps, self.learning_rate, self.weight_decay = steps, learning_rate, weight_decay
+
+    def trained(self) -> Iterable[nn.Parameter]:
+        """The parameters to train."""
+        return self.parameters()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW on what is trained."""
+        return adamw_with_cosine(
+            self.trained(),
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )

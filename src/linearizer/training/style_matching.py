@@ -1,17 +1,15 @@
 """Training bijections and styles together, to do what teachers do."""
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from linearizer.applications import StyleTransfer
 from linearizer.operators import CircularConvolution
-from linearizer.training.optimization import adamw_with_cosine
+from linearizer.training.optimization import CosineTraining
 
 
-class StyleMatching(LightningModule):
+class StyleMatching(CosineTraining):
     """Lowers `|g_y⁻¹(A_s g_x(x)) - y_s|²` over contents x, styles s and the teachers' y_s.
 
     Each content of a batch meets one style; batches carry the contents' numbers as labels, by
@@ -27,9 +25,8 @@ class StyleMatching(LightningModule):
     def __init__(
         self, model: StyleTransfer, targets: Tensor, steps: int, learning_rate: float = 2e-3
     ) -> None:
-        super().__init__()
+        super().__init__(steps, learning_rate, weight_decay=0.0)
         self.model, self.targets = model, targets
-        self.steps, self.learning_rate = steps, learning_rate
 
     def operate(self, style: int, z: Tensor) -> Tensor:
         """The operator of style number `style` on latents (B, c, h, w)."""
@@ -48,15 +45,6 @@ class StyleMatching(LightningModule):
         loss = mse_loss(made, torch.cat(truth).to(made) / 127.5 - 1)
         self.log("loss", loss, sync_dist=True)
         return loss
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW, and one factor a step for its rate."""
-        return adamw_with_cosine(
-            self.parameters(),
-            steps=self.steps,
-            learning_rate=self.learning_rate,
-            weight_decay=0.0,
-        )
 
 
 class HyperStyleMatching(StyleMatching):

@@ -1,0 +1,159 @@
+"""`linearizer train projector`: an idempotent generator of any images."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from linearizer.applications import IdempotentGenerator
+from linearizer.cli.run_folder import NOTE, close_run, open_run
+from linearizer.cli.sample_grids import SampleGrids
+from linearizer.cli.train import choose_recipe
+from linearizer.data import Images, open_data
+from linearizer.errors import RangeError
+from linearizer.operators import (
+    BinaryDiagonal,
+    BinaryMask,
+    BinaryProjection,
+    ObliqueProjection,
+    OrthogonalProjection,
+)
+from linearizer.operators.mask import Estimator
+from linearizer.training import BinaryProjectionTraining, PrincipalProjection, Schedule, fit
+
+STATISTICS, PREVIEW_STATISTICS = 20_000, 2000
+PROJECTIONS: dict[str, type[BinaryProjection]] = {
+    "diagonal": BinaryDiagonal,
+    "orthogonal": OrthogonalProjection,
+    "oblique": ObliqueProjection,
+}
+
+
+def train_projector(
+    data: str,
+    data_dir: Path | None,
+    out: Path,
+    *,
+    preset: str | None,
+    recipe: str,
+    rank: int | None,
+    projection: str,
+    estimator: Estimator,
+    size: int | None,
+    changes: dict[str, Any],
+    weights: dict[str, float],
+    tensorboard: bool,
+    max_minutes: float | None,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    """Train g, find or train the projection, and save both in `out`."""
+    console = Console()
+    chosen = choose_recipe(data, preset, changes)
+    train, _ = open_data(data, data_dir, seed=seed, size=size)
+    torch.manual_seed(seed)
+    g = chosen.bijection(train.shape)
+    noise = chosen.noise * 2 / (train.levels - 1)
+    module: PrincipalProjection | BinaryProjectionTraining
+    if recipe == "paper":
+        mask = BinaryMask(g.out_shape, rank, estimator)
+        module = BinaryProjectionTraining(
+            g,
+            PROJECTIONS[projection](mask),
+            chosen.steps,
+            learning_rate=chosen.learning_rate,
+            weight_decay=chosen.weight_decay,
+        )
+    else:
+        module = PrincipalProjection(
+            g,
+            chosen.steps,
+            noise=noise,
+            ranks=_ranks(rank or 128, g.out_shape[0]),
+            learning_rate=chosen.learning_rate,
+            weight_decay=chosen.weight_decay,
+            **weights,
+        )
+    settings = {
+        "application": "projector",
+        "data": data,
+        "data_dir": None if data_dir is None else str(data_dir),
+        "size": size,
+        "seed": seed,
+        "max_minutes": max_minutes,
+        "objective": recipe,
+        "rank": rank,
+        "projection": projection if recipe == "paper" else "principal components",
+        "estimator": estimator if recipe == "paper" else None,
+        "weights": weights,
+        "recipe": asdict(chosen),
+    }
+    checkpoints = open_run(out, settings, overwrite=overwrite)
+    few = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
+    if isinstance(module, PrincipalProjection):
+        module.initialize(few.images)
+    trained = fit(
+        module,
+        train,
+        Schedule(
+            chosen.steps,
+            batch_size=chosen.batch_size,
+            noise=0.0,
+            seed=seed,
+            max_minutes=max_minutes,
+            average=chosen.average,
+            precision=chosen.precision,
+        ),
+        title="Training g",
+        checkpoints=checkpoints,
+        logs=out,
+        tensorboard=tensorboard,
+        callbacks=[SampleGrids(lambda: _drawn(module, few), out / "samples")],
+    )
+    if not trained.is_first_process:
+        return
+    module.cpu().eval()
+    finished(module, train, seed).save_pretrained(out, overwrite=True)
+    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
+    (out / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    close_run(out)
+    console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the projector is in {out}")
+    console.print(f"Look at it: linearizer project {out} --noise 8", soft_wrap=True)
+
+
+def finished(
+    module: PrincipalProjection | BinaryProjectionTraining, train: Images, seed: int
+) -> IdempotentGenerator:
+    """The projector of a trained g: in closed form, or with the projection that was trained."""
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+    batches = train.take(order[: max(STATISTICS, 16 * module.g.out_shape[0])]).images.split(1000)
+    if isinstance(module, PrincipalProjection):
+        return IdempotentGenerator.fit(module.g, batches, rank=module.ranks[-1])
+    return IdempotentGenerator.fit(module.g, batches, projection=module.projection.frozen())
+
+
+def _ranks(largest: int, n: int) -> list[int]:
+    """The largest, and its halves down to an eighth."""
+    if not 1 <= largest < n:
+        raise RangeError(f"expected a rank from 1 to {n - 1}, got {largest}")
+    return sorted({max(1, largest // part) for part in (8, 4, 2, 1)})
+
+
+@torch.no_grad()
+def _drawn(module: PrincipalProjection | BinaryProjectionTraining, few: Images) -> list[Tensor]:
+    """Images, their projections, and what projected noise looks like."""
+    x = few.images[:12].to(next(module.g.parameters()).device)
+    z = module.g(torch.cat([x, torch.randn(x.shape, generator=_seeded()).to(x)]))
+    if isinstance(module, PrincipalProjection):
+        z = module.project(z, module.ranks[-1])
+    else:
+        z = module.projection(z)
+    return [x.cpu(), *module.g.inverse(z).cpu().split(12)]
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
