@@ -130,6 +130,17 @@ def test_projecting_twice_is_projecting_once(model):
         assert float((twice - once).abs().max()) <= 1e-9 * max(1.0, float(x.abs().max()))
 
 
+def test_a_projector_of_one_dtype_is_exact_in_a_finer_one():
+    torch.manual_seed(0)
+    model = lz.IdempotentGenerator.fit(bijection().float(), data().float().split(100), rank=K)
+    finer = model.double()
+    x = torch.randn(50, N).double()
+    for rank in (1, K):
+        once = finer.project(x, rank)
+        assert float((finer.project(once, rank) - once).abs().max()) < 1e-12
+    torch.testing.assert_close(finer.project(finer.project(x), 1), finer.project(x, 1))
+
+
 def test_it_is_the_best_projection_of_its_rank(model):
     """Eckart and Young: no other moves the latents less."""
     z = model.g(data()).detach()
@@ -240,9 +251,10 @@ def test_wrong_input_is_refused(model):
 # Corruptions ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 8, 8), (3, 64, 48)])
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_a_corruption_damages_and_repeats(name):
-    images = torch.rand(6, 1, 28, 28) * 2 - 1
+def test_a_corruption_damages_and_repeats(name, shape):
+    images = torch.rand(6, *shape) * 2 - 1
     before = images.clone()
     damaged = corrupt(images, name, seed=3)
     assert damaged.shape == images.shape

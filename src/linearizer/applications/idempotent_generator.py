@@ -242,7 +242,7 @@ class IdempotentGenerator(nn.Module, Saveable):
             return self.projection
         part = self.basis[:, :k]
         if isinstance(self.projection, Projection):
-            return Projection(part)
+            return Projection.onto(part)
         return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from linearizer._version import __version__
 from linearizer.cli.flow_commands import add_flow_commands
+from linearizer.cli.projector_commands import add_projector_commands
 from linearizer.cli.style_commands import add_style_commands
 from linearizer.cli.train_commands import train
 from linearizer.errors import LinearizerError
@@ -82,4 +83,5 @@ def demo(
 
 
 add_flow_commands(app)
+add_projector_commands(app)
 add_style_commands(app)

@@ -1,4 +1,4 @@
-"""`linearizer evaluate`: the paper's table for a trained flow, as JSON and Markdown."""
+"""`linearizer evaluate`: tables for a trained flow or projector, as JSON and Markdown."""
 
 import json
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from linearizer.applications import OneStepFlow
+from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.cli.evaluation import evaluate_flow, has_labels
 from linearizer.cli.evaluation_table import Paper, evaluation_markdown
-from linearizer.cli.flow import open_flow
+from linearizer.cli.projector_evaluation import evaluate_projector, projector_markdown
 from linearizer.cli.run_folder import read_note
 from linearizer.data import Images, open_data
 from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
 from linearizer.metrics import LPIPS, Classifier
-from linearizer.saving import CONFIG_FILE, find_model
+from linearizer.saving import CONFIG_FILE, find_model, load
 from linearizer.training import train_classifier
 
 PAPERS: dict[str, Paper] = {"mnist": "mnist", "faces64": "celeba"}
@@ -30,11 +30,17 @@ def evaluate(
     lpips: tuple[Path, Path] | None,
     steps: int,
     count: int,
+    rank: int | None,
     seed: int,
     overwrite: bool,
 ) -> None:
-    """Measure the flow in `run` and write `evaluation.json` and `evaluation.md` into `out`."""
-    flow = open_flow(run)
+    """Measure the model in `run` and write `evaluation.json` and `evaluation.md` into `out`."""
+    model = load(run)
+    if not isinstance(model, OneStepFlow | IdempotentGenerator):
+        raise RangeError(
+            f"expected a one-step flow or a projector, got a {type(model).__name__} in {run}; "
+            "styles are measured by: linearizer style evaluate"
+        )
     note = read_note(find_model(run))
     data = data or note.get("data")
     if data is None:
@@ -47,20 +53,27 @@ def evaluate(
             "replace it with --overwrite"
         )
     train, held_out = open_data(data, data_dir, seed=note.get("seed", 0), size=note.get("size"))
-    _check_shape(flow, train, data)
+    shape = model.g.in_shape if isinstance(model, IdempotentGenerator) else model.g_data.in_shape
+    _check_shape(shape, train, data)
     judge = _judge(out / "judge", train)
-    results = evaluate_flow(
-        flow,
-        train,
-        held_out,
-        judge,
-        lpips=None if lpips is None else LPIPS.from_files(*lpips),
-        steps=steps,
-        count=count,
-        seed=seed,
-        noise_width=note.get("recipe", {}).get("noise", 1.0),
-    )
-    table = evaluation_markdown(results, PAPERS.get(data))
+    if isinstance(model, IdempotentGenerator):
+        results = evaluate_projector(
+            model, train, held_out, judge, count=count, rank=rank, seed=seed
+        )
+        table = projector_markdown(results)
+    else:
+        results = evaluate_flow(
+            model,
+            train,
+            held_out,
+            judge,
+            lpips=None if lpips is None else LPIPS.from_files(*lpips),
+            steps=steps,
+            count=count,
+            seed=seed,
+            noise_width=note.get("recipe", {}).get("noise", 1.0),
+        )
+        table = evaluation_markdown(results, PAPERS.get(data))
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, allow_nan=False)
     (out / "evaluation.json").write_text(text + "\n", encoding="utf-8")
@@ -70,10 +83,10 @@ def evaluate(
     console.print(f"{out / 'evaluation.json'} and {out / 'evaluation.md'}", soft_wrap=True)
 
 
-def _check_shape(flow: OneStepFlow, data: Images, name: str) -> None:
-    if flow.g_data.in_shape != data.shape:
+def _check_shape(shape: tuple[int, ...], data: Images, name: str) -> None:
+    if shape != data.shape:
         raise ShapeError(
-            f"expected images {flow.g_data.in_shape}, as the flow makes them, got {data.shape} of "
+            f"expected images {shape}, as the model makes them, got {data.shape} of "
             f"{name}; name the data set that it was trained on with --data"
         )
 

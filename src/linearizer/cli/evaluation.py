@@ -132,7 +132,7 @@ def evaluate_flow(
         "negative": -clean,
         "uniform_noise": 2 * torch.rand(samples.shape, generator=_generator(seed + 2)) - 1,
     }
-    return _finite(
+    return finite(
         {
             "inversion": inversion,
             "one_step_vs_n_step": pairs,
@@ -295,7 +295,7 @@ def _ratio(one: float, many: float) -> float:
     return one / many if many else math.nan
 
 
-def _finite(results: dict[str, Any]) -> dict[str, Any]:
+def finite(results: dict[str, Any]) -> dict[str, Any]:
     """The results with None in place of every number that is not finite, and a note of it."""
     lost: list[str] = []
 
@@ -308,5 +308,5 @@ def _finite(results: dict[str, Any]) -> dict[str, Any]:
         return value
 
     cleaned: dict[str, Any] = clean(results, "")
-    cleaned["notes"] = [*cleaned["notes"], *lost]
+    cleaned["notes"] = [*cleaned.get("notes", []), *lost]
     return cleaned

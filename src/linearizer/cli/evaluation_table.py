@@ -77,7 +77,7 @@ def _table(r: dict[str, Any], paper: _Published | None) -> Iterable[tuple[Row, s
         holds = ratio is not None and abs(ratio - 1) <= FRECHET_TOLERANCE
         what = f"Fréchet distance of one step / of {steps} {method} steps"
         bar = f"equal within {FRECHET_TOLERANCE:.0%}"
-        yield Row(what, _number(ratio, ".4f"), bar, holds), "-" if paper is None else "comparable"
+        yield Row(what, number(ratio, ".4f"), bar, holds), "-" if paper is None else "comparable"
 
 
 def _others(r: dict[str, Any]) -> Iterable[tuple[str, str]]:
@@ -85,35 +85,35 @@ def _others(r: dict[str, Any]) -> Iterable[tuple[str, str]]:
     steps = settings["steps"]
     yield (
         f"Fréchet distance of samples in one step ({settings['own_step']})",
-        _number(distance["own_step"], ".2f"),
+        number(distance["own_step"], ".2f"),
     )
     for method in distance["one_step"]:
         one, many = distance["one_step"][method], distance["n_step"][method]
         yield (
             f"Fréchet distance of one step, of {steps} {method} steps",
-            f"{_number(one, '.2f')}, {_number(many, '.2f')}",
+            f"{number(one, '.2f')}, {number(many, '.2f')}",
         )
-    yield "The same of two halves of the held-out images", _number(distance["real_split"], ".2f")
-    yield "The same of training images", _number(distance["train_images"], ".2f")
+    yield "The same of two halves of the held-out images", number(distance["real_split"], ".2f")
+    yield "The same of training images", number(distance["train_images"], ".2f")
     yield (
         f"PSNR of one step ({settings['own_step']}) against {steps} steps",
         ", ".join(
-            f"{method} {_number(value, '.1f')} dB"
+            f"{method} {number(value, '.1f')} dB"
             for method, value in r["own_step_vs_n_step_psnr_db"].items()
         ),
     )
     confidence = (judge["confidence_samples"], judge["confidence_real"])
     yield (
         "Classifier's confidence: samples, real",
-        ", ".join(_number(value, ".3f") for value in confidence),
+        ", ".join(number(value, ".3f") for value in confidence),
     )
-    yield "Classifier's accuracy, held out", _number(judge["accuracy_held_out"], ".2%")
+    yield "Classifier's accuracy, held out", number(judge["accuracy_held_out"], ".2%")
     yield "Classes of samples", ", ".join(map(str, judge["classes_of_samples"]))
     bits = r["bits_per_dimension"]
     kinds = ("held_out", "train", "upside_down", "negative", "uniform_noise")
     yield (
         "Bits a dimension: held out, train, held out upside down, as negatives, uniform noise",
-        ", ".join(_number(bits[kind], ".4g") for kind in kinds),
+        ", ".join(number(bits[kind], ".4g") for kind in kinds),
     )
 
 
@@ -146,7 +146,8 @@ def _texts(published: tuple[float, float]) -> tuple[str, str]:
     return f"{published[0]:.1f} dB", f"{published[1]:.3f}"
 
 
-def _number(value: float | None, form: str) -> str:
+def number(value: float | None, form: str) -> str:
+    """A number as text, or that it was not finite, which JSON says with None."""
     return "not finite" if value is None else format(value, form)
 
 
@@ -156,6 +157,6 @@ def _psnr(name: str, value: float | None, bar: float) -> Row:
 
 
 def _lpips(name: str, value: float | None, bar: float, measured: bool) -> Row:
-    text = _number(value, ".2g") if measured else NOT_MEASURED
+    text = number(value, ".2g") if measured else NOT_MEASURED
     holds = (value is not None and value <= bar) if measured else None
     return Row(name, text, f"≤ {bar:g}", holds)

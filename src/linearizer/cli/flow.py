@@ -106,7 +106,7 @@ def sample(
                 "out --denoise, or use OneStepFlow.denoise with a deviation"
             )
         images = torch.cat([flow.denoise(batch, deviation) for batch in images.split(100)])
-    out.write(_rows(images), {"images": images})
+    out.write(rows_of(images), {"images": images})
 
 
 @torch.no_grad()
@@ -189,7 +189,7 @@ def directions(
     )
 
 
-def _rows(images: Tensor) -> list[Tensor]:
+def rows_of(images: Tensor) -> list[Tensor]:
     """Rows of up to eight images; the last is filled up with black."""
     columns = min(COLUMNS, len(images))
     missing = -len(images) % columns

@@ -121,7 +121,7 @@ def directions(
 
 
 def evaluate(
-    run: Run,
+    run: Annotated[str, typer.Argument(help="Folder of a trained flow or projector.")],
     data: Annotated[str | None, typer.Option(help="Data set; that of the run by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where its files lie.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; the run by default.")] = None,
@@ -131,10 +131,13 @@ def evaluate(
     lpips_heads: Annotated[Path | None, typer.Option(help="Weights of its LPIPS heads.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Of the many-step samplers.")] = 100,
     count: Annotated[int, typer.Option("-n", "--count", min=2, help="Images measured.")] = 1000,
+    rank: Annotated[
+        int | None, typer.Option(min=1, help="Of a projector's restoration; 64 if it has so many.")
+    ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure a flow against held-out images, and print the paper's table beside it."""
+    """Measure a flow or a projector against held-out images."""
     from linearizer.cli.evaluate import evaluate as measure  # noqa: PLC0415  (slow to import)
 
     measure(
@@ -145,6 +148,7 @@ def evaluate(
         lpips=lpips_files(lpips_backbone, lpips_heads),
         steps=steps,
         count=count,
+        rank=rank,
         seed=seed,
         overwrite=overwrite,
     )

@@ -233,6 +233,10 @@ def projector(
     preset: Annotated[
         str | None, typer.Option(help="Size of g and of the run: digits, mnist, faces64 or quick.")
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(help="Start from the g of this flow or projector, a folder or a name."),
+    ] = None,
     recipe: Annotated[
         ProjectorRecipe,
         typer.Option(help="Ours, in closed form, or the paper's trained projection."),
@@ -287,6 +291,7 @@ def projector(
         data_dir,
         out,
         preset=preset,
+        init=init,
         recipe=recipe.value,
         rank=rank,
         projection=projection.value,

@@ -9,12 +9,13 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from linearizer.applications import IdempotentGenerator
+from linearizer.applications import IdempotentGenerator, OneStepFlow
+from linearizer.bijections import Bijection
 from linearizer.cli.run_folder import NOTE, close_run, open_run
 from linearizer.cli.sample_grids import SampleGrids
 from linearizer.cli.train import choose_recipe
 from linearizer.data import Images, open_data
-from linearizer.errors import RangeError
+from linearizer.errors import RangeError, ShapeError
 from linearizer.operators import (
     BinaryDiagonal,
     BinaryMask,
@@ -23,6 +24,7 @@ from linearizer.operators import (
     OrthogonalProjection,
 )
 from linearizer.operators.mask import Estimator
+from linearizer.saving import load
 from linearizer.training import BinaryProjectionTraining, PrincipalProjection, Schedule, fit
 
 STATISTICS, PREVIEW_STATISTICS = 20_000, 2000
@@ -39,6 +41,7 @@ def train_projector(
     out: Path,
     *,
     preset: str | None,
+    init: str | None,
     recipe: str,
     rank: int | None,
     projection: str,
@@ -56,7 +59,7 @@ def train_projector(
     chosen = choose_recipe(data, preset, changes)
     train, _ = open_data(data, data_dir, seed=seed, size=size)
     torch.manual_seed(seed)
-    g = chosen.bijection(train.shape)
+    g = chosen.bijection(train.shape) if init is None else _trained(init, train)
     noise = chosen.noise * 2 / (train.levels - 1)
     module: PrincipalProjection | BinaryProjectionTraining
     if recipe == "paper":
@@ -83,6 +86,7 @@ def train_projector(
         "data": data,
         "data_dir": None if data_dir is None else str(data_dir),
         "size": size,
+        "init": init,
         "seed": seed,
         "max_minutes": max_minutes,
         "objective": recipe,
@@ -134,6 +138,27 @@ def finished(
     if isinstance(module, PrincipalProjection):
         return IdempotentGenerator.fit(module.g, batches, rank=module.ranks[-1])
     return IdempotentGenerator.fit(module.g, batches, projection=module.projection.frozen())
+
+
+def _trained(source: str, train: Images) -> Bijection:
+    """The g of a flow or a projector, to go on from."""
+    model = load(source)
+    match model:
+        case OneStepFlow():
+            g = model.g_data
+        case IdempotentGenerator():
+            g = model.g
+        case _:
+            raise RangeError(
+                f"expected a one-step flow or a projector to start from, got a "
+                f"{type(model).__name__} in {source}"
+            )
+    if g.in_shape != train.shape:
+        raise ShapeError(
+            f"expected a g for images {train.shape} to start from, got one for {g.in_shape} in "
+            f"{source}"
+        )
+    return g
 
 
 def _ranks(largest: int, n: int) -> list[int]:

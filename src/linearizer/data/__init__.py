@@ -7,6 +7,7 @@ from linearizer.data.faces import load_faces
 from linearizer.data.folder import load_image_folder
 from linearizer.data.hub import load_hub
 from linearizer.data.images import Images
+from linearizer.data.letters import load_letters
 from linearizer.data.mnist import load_mnist
 from linearizer.data.pixels import SkippedFilesWarning
 
@@ -19,6 +20,7 @@ __all__ = [
     "load_faces",
     "load_hub",
     "load_image_folder",
+    "load_letters",
     "load_mnist",
     "open_data",
 ]

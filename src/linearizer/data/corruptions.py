@@ -25,7 +25,7 @@ def salt(images: Tensor, random: Generator) -> Tensor:
 
 def blur(images: Tensor, random: Generator) -> Tensor:
     """A box filter of about an eighth of the side."""
-    side = 2 * (images.shape[-1] // 16) + 1
+    side = 2 * max(1, images.shape[-1] // 16) + 1
     padded = pad(images, (side // 2,) * 4, mode="replicate")
     return avg_pool2d(padded, side, stride=1)
 

@@ -1,5 +1,8 @@
 """Orthogonal projections: idempotent by construction."""
 
+from collections.abc import Callable
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -48,6 +51,20 @@ class Projection(LinearOperator):
         """The projection onto the span of any independent columns (*shape, k)."""
         Q, _ = torch.linalg.qr(as_columns(columns))
         return cls(Q.unflatten(0, columns.shape[:-1]))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Columns rounded in one dtype are not orthonormal in a finer one: make them so again.
+
+        Two steps of Newton and Schulz, `Q ← Q (3 I - QᵀQ) / 2`, which keep their span.
+        """
+        before = self.basis.dtype
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.basis.dtype != before:
+            Q = as_columns(self.basis.data)
+            for _ in range(2):
+                Q = 1.5 * Q - 0.5 * Q @ (Q.mT @ Q)
+            self.basis.data = Q.unflatten(0, self.in_shape)
+        return self
 
     def forward(self, z: Tensor) -> Tensor:
         """Q (Qᵀ z)."""
