@@ -6,14 +6,14 @@ Markdown page and pictures, with the command that made them.
 
 import argparse
 import platform
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from lightning.pytorch import LightningModule
 from papers_bijection import papers_bijection
+from timing import train_for
 from torch import Tensor
 
 import linearizer as lz
@@ -26,54 +26,12 @@ from linearizer.training import (
     PRESETS,
     FlowMatching,
     MaximumLikelihood,
-    Schedule,
-    fit,
     train_classifier,
 )
-from linearizer.training.batches import RandomBatches
 
 LATENT_NOISE, RANK, PAPER_STEPS = 0.3, 16, 100
 ROBUST = 10.0
 HELD_OUT, SAMPLES, JUDGE_STEPS = 1000, 4000, 1500
-
-
-@dataclass(frozen=True)
-class Taken:
-    """Steps and seconds of one training."""
-
-    steps: int
-    seconds: float
-
-
-def train_for(
-    minutes: float,
-    data: Images,
-    batch_size: int,
-    noise: float,
-    make: Callable[[int], LightningModule],
-) -> tuple[LightningModule, Taken]:
-    """Train a fresh module for some minutes, its learning rate decaying over just these.
-
-    A few steps of a copy tell how many there is time for.
-    """
-    torch.manual_seed(0)
-    probe = make(1000)
-    optimizer = torch.optim.Adam(probe.parameters(), lr=1e-4)
-    batches = RandomBatches(data, batch_size=batch_size, steps=6, noise=noise, seed=1)
-    times = []
-    for images, _ in batches:
-        started = time.perf_counter()
-        optimizer.zero_grad()
-        loss = probe.losses(images).total() if hasattr(probe, "losses") else probe.loss(images)
-        loss.backward()
-        optimizer.step()
-        times.append(time.perf_counter() - started)
-    steps = max(2, int(60 * minutes / sorted(times[1:])[len(times) // 2 - 1]))
-    torch.manual_seed(0)
-    module = make(steps)
-    schedule = Schedule(steps, batch_size=batch_size, noise=noise, max_minutes=minutes)
-    trained = fit(module, data, schedule)
-    return module.eval(), Taken(trained.steps, trained.seconds)
 
 
 @torch.no_grad()

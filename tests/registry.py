@@ -375,6 +375,7 @@ FLOWS: dict[str, Callable[[], TimeDependentOperator]] = {
 
 CONDITIONERS: dict[str, tuple[Callable[[Shape, Shape], nn.Module], Shape, Shape]] = {
     "mlp": (MLP(width=8), (3,), (2, 4)),
+    "mlp that saturates": (MLP(width=8, saturation=2.0), (3,), (2, 4)),
     "mlp of images": (MLP(width=8, depth=1), (2, 3, 3), (2, 1, 3, 3)),
     "convnet": (ConvNet(width=4), (2, 4, 4), (2, 3, 4, 4)),
     "deep convnet": (ConvNet(width=4, depth=3), (1, 3, 4), (3, 3, 4)),

@@ -46,7 +46,7 @@ def vector_bijection(
     """
     if dim < 2:
         raise ShapeError(f"expected a dimension of at least 2, got {dim}; couplings split vectors")
-    return Chain(*_dense_layers(dim, depth, width, bound))
+    return Chain(*_dense_layers(dim, depth, MLP(width), bound))
 
 
 def image_bijection(
@@ -58,6 +58,7 @@ def image_bijection(
     levels: int = 2,
     patch: int = 4,
     bound: float = 1.0,
+    saturation: float | None = None,
 ) -> Bijection:
     """A bijection of images (C, H, W) to vectors (C·H·W,).
 
@@ -76,6 +77,8 @@ def image_bijection(
         levels: How often wavelets halve the sides.
         patch: Side of a patch, a divisor of H and W.
         bound: Largest absolute log-scale of one coupling.
+        saturation: Of the perceptrons' inputs; keeps g tame far from the data, with a bound of
+            0.5 or less.
 
     Example:
         >>> import torch, linearizer as lz
@@ -92,10 +95,11 @@ def image_bijection(
     n = torch.Size(shape).numel()
     if layout == "auto":
         layout = "dense" if n <= LARGEST_DENSE_IMAGE else "wavelet"
+    perceptron = MLP(width or 768, saturation=saturation)
     if layout == "dense":
-        return Chain(Flatten(shape), *_dense_layers(n, depth, width or 768, bound))
+        return Chain(Flatten(shape), *_dense_layers(n, depth, perceptron, bound))
     if layout == "wavelet":
-        return _wavelet_layers(shape, levels, depth, width or 768, bound)
+        return _wavelet_layers(shape, levels, depth, perceptron, bound)
     if layout == "patch":
         cut = Patches(shape, patch)
         tokens = _token_layers(cut.out_shape, depth, width or 64, bound)
@@ -132,15 +136,15 @@ def style_bijection(
     return Chain(*layers)
 
 
-def _dense_layers(n: int, depth: int, width: int, bound: float) -> list[Bijection]:
+def _dense_layers(n: int, depth: int, conditioner: MLP, bound: float) -> list[Bijection]:
     layers: list[Bijection] = []
     for _ in range(depth):
-        layers += [Permute(n), AffineCoupling(n, MLP(width=width), bound=bound)]
+        layers += [Permute(n), AffineCoupling(n, conditioner, bound=bound)]
     return layers
 
 
 def _wavelet_layers(
-    shape: Sequence[int], levels: int, depth: int, width: int, bound: float
+    shape: Sequence[int], levels: int, depth: int, conditioner: MLP, bound: float
 ) -> Bijection:
     """From fine to coarse: details moved as the averages tell, and last the averages alone."""
     haar = Haar(shape, levels)
@@ -148,9 +152,9 @@ def _wavelet_layers(
     layers: list[Bijection] = [haar]
     for level in range(levels):
         size, kept = n >> 2 * level, n >> 2 * (level + 1)
-        details = AffineCoupling(size, MLP(width=width), first=kept, bound=bound)
+        details = AffineCoupling(size, conditioner, first=kept, bound=bound)
         layers.append(OnFirst(details, n))
-    layers.append(OnFirst(Chain(*_dense_layers(kept, depth, width, bound)), n))
+    layers.append(OnFirst(Chain(*_dense_layers(kept, depth, conditioner, bound)), n))
     return Chain(*layers)
 
 

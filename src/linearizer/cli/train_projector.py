@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import Tensor
 
 from linearizer.applications import IdempotentGenerator, OneStepFlow
-from linearizer.bijections import Bijection
+from linearizer.bijections import Bijection, Centring, Chain
 from linearizer.cli.run_folder import NOTE, close_run, open_run
 from linearizer.cli.sample_grids import SampleGrids
 from linearizer.cli.train import choose_recipe
@@ -56,10 +56,12 @@ def train_projector(
 ) -> None:
     """Train g, find or train the projection, and save both in `out`."""
     console = Console()
-    chosen = choose_recipe(data, preset, changes)
+    chosen = choose_recipe(data, preset, changes).tame()
     train, _ = open_data(data, data_dir, seed=seed, size=size)
     torch.manual_seed(seed)
-    g = chosen.bijection(train.shape) if init is None else _trained(init, train)
+    g = chosen.bijection(train.shape)
+    if init is not None:
+        _start_from(g, init)
     noise = chosen.noise * 2 / (train.levels - 1)
     module: PrincipalProjection | BinaryProjectionTraining
     if recipe == "paper":
@@ -140,25 +142,30 @@ def finished(
     return IdempotentGenerator.fit(module.g, batches, projection=module.projection.frozen())
 
 
-def _trained(source: str, train: Images) -> Bijection:
-    """The g of a flow or a projector, to go on from."""
+@torch.no_grad()
+def _start_from(g: Bijection, source: str) -> None:
+    """Give g the weights of the trained g in a flow or a projector, of the same layers."""
     model = load(source)
     match model:
         case OneStepFlow():
-            g = model.g_data
+            trained = model.g_data
         case IdempotentGenerator():
-            g = model.g
+            trained = model.g
         case _:
             raise RangeError(
                 f"expected a one-step flow or a projector to start from, got a "
                 f"{type(model).__name__} in {source}"
             )
-    if g.in_shape != train.shape:
+    ours, theirs = list(g.state_dict().values()), list(trained.state_dict().values())
+    if isinstance(trained, Chain) and isinstance(trained.bijections[-1], Centring):
+        theirs.pop()  # the mean is found anew
+    if [t.shape for t in ours] != [t.shape for t in theirs]:
         raise ShapeError(
-            f"expected a g for images {train.shape} to start from, got one for {g.in_shape} in "
-            f"{source}"
+            f"expected a g of the same layers in {source} to start from, got another; give the "
+            "--depth and --width that it was trained with"
         )
-    return g
+    for mine, other in zip(ours, theirs, strict=True):
+        mine.copy_(other)
 
 
 def _ranks(largest: int, n: int) -> list[int]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from linearizer._checks import Shape
 from linearizer.saving import Saveable
@@ -17,6 +17,8 @@ class MLP(Saveable):
     Args:
         width: Units of each hidden layer.
         depth: Hidden layers.
+        saturation: c of `c tanh(x / c)`, which the inputs go through: far from the data, where
+            nothing was learned, the network then returns nothing larger than it does near them.
 
     Example:
         >>> import torch, linearizer as lz
@@ -26,12 +28,24 @@ class MLP(Saveable):
 
     width: int = 256
     depth: int = 2
+    saturation: float | None = None
 
     def __call__(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         """Make the network."""
         n_in, n_out = torch.Size(in_shape).numel(), torch.Size(out_shape).numel()
         widths = [n_in, *[self.width] * self.depth]
         layers: list[nn.Module] = [nn.Flatten()]
+        if self.saturation is not None:
+            layers.append(_Saturation(self.saturation))
         for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.SiLU()]
         return nn.Sequential(*layers, nn.Linear(widths[-1], n_out), nn.Unflatten(-1, out_shape))
+
+
+class _Saturation(nn.Module):
+    def __init__(self, bound: float) -> None:
+        super().__init__()
+        self.bound = bound
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bound * torch.tanh(x / self.bound)

@@ -1,6 +1,7 @@
 """Training a bijection so that projections of its latents are projections onto the data."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -13,7 +14,30 @@ from linearizer.errors import RangeError
 from linearizer.operators.binary_projection import BinaryProjection
 from linearizer.training.optimization import CosineTraining
 
-REFIT_EVERY, MEMORY = 25, 0.98
+REFIT_EVERY, MEMORY, RAMP = 25, 0.98, 0.3
+
+
+class RestorationLosses(NamedTuple):
+    """The parts of the loss of `PrincipalProjection`, weighted."""
+
+    restoration: Tensor
+    likelihood: Tensor
+
+    def total(self) -> Tensor:
+        """Their sum."""
+        return self.restoration + self.likelihood
+
+
+class ProjectionLosses(NamedTuple):
+    """The parts of the loss of `BinaryProjectionTraining`, weighted."""
+
+    reconstruction: Tensor
+    sparsity: Tensor
+    tightness: Tensor
+
+    def total(self) -> Tensor:
+        """Their sum."""
+        return self.reconstruction + self.sparsity + self.tightness
 
 
 class PrincipalProjection(CosineTraining):
@@ -91,22 +115,25 @@ class PrincipalProjection(CosineTraining):
         Q = self.basis[:, :rank]
         return self.mean + ((z - self.mean) @ Q) @ Q.mT
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The loss of a batch of clean images; their labels are not used."""
-        x = batch[0]
+    def losses(self, x: Tensor) -> RestorationLosses:
+        """The losses of a batch of clean images, with noise and damage drawn anew."""
         count = round(self.damaged * len(x))
         noisy = torch.cat([self._noisy(self._damaged(x[:count])), self._noisy(x[count:])])
         z, log_det = forward_and_log_det(self.g, noisy)
+        likelihood = x.new_zeros(())
         if count < len(x):
             self._remember(z[count:].detach())
+            likelihood = -self.likelihood * self._log_density(z[count:], log_det[count:])
         rank = self.ranks[int(self.seen) % len(self.ranks)]
         restored = self.g.inverse(self.project(z, rank))
-        loss = self.restoration * mse_loss(restored, x)
-        self.log("restoration", loss, sync_dist=True)
-        if self.likelihood and count < len(x):
-            loss = loss - self.likelihood * self._log_density(z[count:], log_det[count:])
-        self.log("loss", loss, sync_dist=True)
-        return loss
+        return RestorationLosses(self.restoration * mse_loss(restored, x), likelihood)
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The loss of a batch of clean images; their labels are not used."""
+        losses = self.losses(batch[0])
+        self.log_dict(losses._asdict(), sync_dist=True)
+        self.log("loss", losses.total(), sync_dist=True)
+        return losses.total()
 
     def _log_density(self, z: Tensor, log_det: Tensor) -> Tensor:
         """The mean log-density of the images with latents z, in nats a dimension."""
@@ -132,11 +159,15 @@ class PrincipalProjection(CosineTraining):
         return x + self.noise * (torch.rand_like(x) - 0.5)
 
     def _damaged(self, x: Tensor) -> Tensor:
-        """Each of these images damaged in one of the ways there are."""
+        """Each of these images damaged in one of the ways there are, the more the later.
+
+        A g that knows clean images alone may be wild elsewhere, and its gradients with it.
+        """
         random = Generator().manual_seed(int(torch.randint(2**31, ())))
         parts = x.tensor_split(len(CORRUPTIONS))
         ways = CORRUPTIONS.values()
-        return torch.cat([way(part, random) for way, part in zip(ways, parts, strict=True)])
+        damaged = torch.cat([way(part, random) for way, part in zip(ways, parts, strict=True)])
+        return torch.lerp(x, damaged, min(1.0, int(self.seen) / (RAMP * self.steps)))
 
 
 class BinaryProjectionTraining(CosineTraining):
@@ -176,17 +207,22 @@ class BinaryProjectionTraining(CosineTraining):
         self.g, self.projection = g, projection
         self.sparsity, self.tightness = sparsity, tightness
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The loss of a batch of images; their labels are not used."""
-        x = batch[0]
+    def losses(self, x: Tensor) -> ProjectionLosses:
+        """The losses of a batch of images."""
         z = self.g(x)
-        reconstruction = mse_loss(self.g.inverse(self.projection(z)), x)
-        pressure = self.projection.mask.probabilities().mean()
         origin = self.g.inverse(torch.zeros_like(z[:1]))
         apart = torch.linalg.vector_norm((x - origin).flatten(1), dim=1)
-        tightness = (torch.linalg.vector_norm(z, dim=1) - apart).square().mean()
-        loss = reconstruction + self.sparsity * pressure + self.tightness * tightness
-        self.log("reconstruction", reconstruction, sync_dist=True)
+        lengths = torch.linalg.vector_norm(z, dim=1)
+        return ProjectionLosses(
+            reconstruction=mse_loss(self.g.inverse(self.projection(z)), x),
+            sparsity=self.sparsity * self.projection.mask.probabilities().mean(),
+            tightness=self.tightness * mse_loss(lengths, apart),
+        )
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The loss of a batch of images; their labels are not used."""
+        losses = self.losses(batch[0])
+        self.log_dict(losses._asdict(), sync_dist=True)
         self.log("kept", self.projection.mask().detach().mean(), sync_dist=True)
-        self.log("loss", loss, sync_dist=True)
-        return loss
+        self.log("loss", losses.total(), sync_dist=True)
+        return losses.total()

@@ -1,6 +1,6 @@
 """Recipes of one-step flows that trained well, by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from linearizer.bijections import Bijection
@@ -17,6 +17,8 @@ class Recipe:
         width: Hidden width of each coupling's network.
         levels: How often wavelets halve the sides.
         patch: Side of a patch, for the patch layout.
+        bound: Largest absolute log-scale of one coupling.
+        saturation: Of the inputs of the couplings' perceptrons.
         noise: Width of the dequantisation noise in grey levels.
         steps: Optimiser steps.
         batch_size: Images a step.
@@ -31,6 +33,8 @@ class Recipe:
     width: int = 432
     levels: int = 2
     patch: int = 4
+    bound: float = 1.0
+    saturation: float | None = None
     noise: float = 64.0
     steps: int = 7500
     batch_size: int = 256
@@ -44,6 +48,10 @@ class Recipe:
         """Decay of the moving average of the weights: over a thousand steps, or a tenth."""
         return average_decay(self.steps)
 
+    def tame(self) -> "Recipe":
+        """The same with a g that stays bounded in scale far from the data, on any input."""
+        return replace(self, bound=0.5, saturation=4.0)
+
     def bijection(self, shape: tuple[int, ...]) -> Bijection:
         """A new g for images of a shape."""
         return image_bijection(
@@ -53,6 +61,8 @@ class Recipe:
             width=self.width,
             levels=self.levels,
             patch=self.patch,
+            bound=self.bound,
+            saturation=self.saturation,
         )
 
 
