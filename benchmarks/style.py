@@ -8,8 +8,10 @@ import argparse
 import itertools
 import json
 import platform
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from sklearn.datasets import load_sample_images
@@ -22,9 +24,11 @@ from linearizer.applications.style_transfer import PLAIN
 from linearizer.cli.evaluate_style import style_markdown
 from linearizer.cli.flow import resized
 from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.train_style import open_contents, train_style
+from linearizer.cli.train_style import open_contents, taught, train_style
 from linearizer.metrics import psnr_db
 from linearizer.teachers import FastNeuralStyle, teach
+
+ADDED_CONTENTS, REFINEMENT = 500, 6  # what the command does if not told otherwise
 
 INTRO = """# Style transfer
 
@@ -73,6 +77,52 @@ def time_an_image(model: StyleTransfer, teacher: FastNeuralStyle, name: str) -> 
         lines.append(
             f"| {side}×{side} | {1e3 * slow:.0f} | {1e3 * quick:.0f} | {slow / quick:.2f} |"
         )
+    return [*lines, ""]
+
+
+def left_out(
+    arguments: argparse.Namespace,
+    note: dict[str, Any],
+    results: dict[str, Any],
+    teachers: dict[str, Path],
+    held_out: Tensor,
+) -> list[str]:
+    """A style that a second run never saw, added to it, beside the jointly trained one."""
+    if arguments.without is None:
+        return []
+    model = StyleTransfer.from_pretrained(arguments.without)
+    train, _ = open_contents(note["data"], arguments.data_dir, note["size"], note["seed"])
+    x = train.images[:ADDED_CONTENTS]
+    torch.set_num_threads(arguments.threads)
+    lines = [
+        "## A new style, added without training g",
+        "",
+        f"`linearizer style add`, on a model that was trained without the style, from "
+        f"{ADDED_CONTENTS} contents, with {arguments.threads} threads. The closed form is least "
+        "squares between latents; the refined one goes on to images.",
+        "",
+        "| style | how | seconds | of these the teacher | PSNR to the teacher | jointly trained "
+        "| difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, path in teachers.items():
+        if name in model.names:
+            continue
+        teacher, joint = FastNeuralStyle.from_file(path), results["styles"][name]["psnr_db"]
+        started = time.perf_counter()
+        pairs = list(taught(teacher, x, name))
+        taken = time.perf_counter() - started
+        truth = torch.cat([teach(teacher, part) for part in held_out.split(50)])
+        for how, refinement in (("closed form", 0), ("refined", REFINEMENT)):
+            started = time.perf_counter()
+            operator = model.fit(pairs, refinement=refinement)
+            seconds_ = time.perf_counter() - started + taken
+            psnr = psnr_db(model.stylize(held_out, operator).clamp(-1, 1), truth)
+            lines.append(
+                f"| {name} | {how} | {seconds_:.0f} | {taken:.0f} | {psnr:.2f} dB | {joint:.2f} dB "
+                f"| {psnr - joint:+.2f} dB |"
+            )
+    torch.set_num_threads(1)
     return [*lines, ""]
 
 
@@ -194,6 +244,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="of train style, evaluated")
     parser.add_argument("--teachers", type=Path, required=True, help="folder of NAME.pth")
     parser.add_argument("--data-dir", type=Path, help="where the contents lie")
+    parser.add_argument("--without", type=Path, help="a run that lacks one of the styles")
+    parser.add_argument("--threads", type=int, default=2, help="of adding a style")
     parser.add_argument("--minutes", type=float, default=5.0, help="of the paper's recipe")
     parser.add_argument("--scratch", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=Path("docs"))
@@ -217,6 +269,7 @@ def main() -> None:
         f"one thread, {platform.machine()}.",
         "",
         style_markdown(results),
+        *left_out(arguments, note, results, teachers, held_out.images[: results["contents"]]),
         *gallery(model, teachers, arguments.out),
         *papers_recipe(arguments, teachers, held_out.images),
         *algebra(),

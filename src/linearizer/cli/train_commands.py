@@ -243,7 +243,9 @@ def projector(
     ] = ProjectorRecipe.ours,
     rank: Annotated[
         int | None,
-        typer.Option(help="Largest rank; 128 if not given, or learned with the paper's recipe."),
+        typer.Option(
+            help="Largest rank; 128 or half of the pixels if not given; learned with the paper's recipe."
+        ),
     ] = None,
     projection: Annotated[
         TrainedProjection, typer.Option(help="Of the paper's recipe.")

@@ -28,6 +28,7 @@ from linearizer.saving import load
 from linearizer.training import BinaryProjectionTraining, PrincipalProjection, Schedule, fit
 
 STATISTICS, PREVIEW_STATISTICS = 20_000, 2000
+LARGEST_RANK = 128
 PROJECTIONS: dict[str, type[BinaryProjection]] = {
     "diagonal": BinaryDiagonal,
     "orthogonal": OrthogonalProjection,
@@ -78,7 +79,7 @@ def train_projector(
             g,
             chosen.steps,
             noise=noise,
-            ranks=_ranks(rank or 128, g.out_shape[0]),
+            ranks=_ranks(rank, g.out_shape[0]),
             learning_rate=chosen.learning_rate,
             weight_decay=chosen.weight_decay,
             **weights,
@@ -168,8 +169,9 @@ def _start_from(g: Bijection, source: str) -> None:
         mine.copy_(other)
 
 
-def _ranks(largest: int, n: int) -> list[int]:
+def _ranks(largest: int | None, n: int) -> list[int]:
     """The largest, and its halves down to an eighth."""
+    largest = min(LARGEST_RANK, n // 2) if largest is None else largest
     if not 1 <= largest < n:
         raise RangeError(f"expected a rank from 1 to {n - 1}, got {largest}")
     return sorted({max(1, largest // part) for part in (8, 4, 2, 1)})
