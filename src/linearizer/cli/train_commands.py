@@ -244,7 +244,7 @@ def projector(
     rank: Annotated[
         int | None,
         typer.Option(
-            help="Largest rank; 128 or half of the pixels if not given; learned with the paper's recipe."
+            help="Largest rank; 128, or half of the pixels; learned with the paper's recipe."
         ),
     ] = None,
     projection: Annotated[
