@@ -53,6 +53,7 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "affine": lambda: lz.AffineCoupling(5, _MLP),
     "affine flipped": lambda: lz.AffineCoupling(5, _MLP, flip=True, bound=0.5),
     "affine of one given five": lambda: lz.AffineCoupling(6, _MLP, first=5),
+    "affine with a bounded shift": lambda: lz.AffineCoupling(5, _MLP, shift_bound=2.0),
     "affine on channels": lambda: lz.AffineCoupling((3, 4, 2), ConvNet(width=4)),
     "affine on columns": lambda: lz.AffineCoupling((2, 2, 3), _MLP, axis=2, flip=True),
     "affine on token channels": lambda: lz.AffineCoupling((4, 6), _TOKENS, axis=1),

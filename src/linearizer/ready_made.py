@@ -1,7 +1,7 @@
 """Ready-made bijections: a good g in one call."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 
@@ -23,6 +23,8 @@ from linearizer.conditioners import MLP, ConvNet, PatchTransformer
 from linearizer.errors import RangeError, ShapeError
 
 LARGEST_DENSE_IMAGE = 32 * 32
+
+Bounds = Mapping[str, Any]
 
 
 def vector_bijection(
@@ -46,7 +48,7 @@ def vector_bijection(
     """
     if dim < 2:
         raise ShapeError(f"expected a dimension of at least 2, got {dim}; couplings split vectors")
-    return Chain(*_dense_layers(dim, depth, MLP(width), bound))
+    return Chain(*_dense_layers(dim, depth, MLP(width), {"bound": bound}))
 
 
 def image_bijection(
@@ -58,6 +60,7 @@ def image_bijection(
     levels: int = 2,
     patch: int = 4,
     bound: float = 1.0,
+    shift_bound: float | None = None,
     saturation: float | None = None,
 ) -> Bijection:
     """A bijection of images (C, H, W) to vectors (C·H·W,).
@@ -77,8 +80,9 @@ def image_bijection(
         levels: How often wavelets halve the sides.
         patch: Side of a patch, a divisor of H and W.
         bound: Largest absolute log-scale of one coupling.
-        saturation: Of the perceptrons' inputs; keeps g tame far from the data, with a bound of
-            0.5 or less.
+        shift_bound: Largest absolute shift of one coupling; any if not given.
+        saturation: Of the inputs of perceptrons; none if not given. With both and a bound of 0.5
+            or less, g stays tame on any input, however far from the data.
 
     Example:
         >>> import torch, linearizer as lz
@@ -95,14 +99,15 @@ def image_bijection(
     n = torch.Size(shape).numel()
     if layout == "auto":
         layout = "dense" if n <= LARGEST_DENSE_IMAGE else "wavelet"
+    bounds = {"bound": bound, "shift_bound": shift_bound}
     perceptron = MLP(width or 768, saturation=saturation)
     if layout == "dense":
-        return Chain(Flatten(shape), *_dense_layers(n, depth, perceptron, bound))
+        return Chain(Flatten(shape), *_dense_layers(n, depth, perceptron, bounds))
     if layout == "wavelet":
-        return _wavelet_layers(shape, levels, depth, perceptron, bound)
+        return _wavelet_layers(shape, levels, depth, perceptron, bounds)
     if layout == "patch":
         cut = Patches(shape, patch)
-        tokens = _token_layers(cut.out_shape, depth, width or 64, bound)
+        tokens = _token_layers(cut.out_shape, depth, width or 64, bounds)
         return Chain(cut, *tokens, Flatten(cut.out_shape))
     raise RangeError(f"expected layout 'auto', 'dense', 'wavelet' or 'patch', got '{layout}'")
 
@@ -136,15 +141,15 @@ def style_bijection(
     return Chain(*layers)
 
 
-def _dense_layers(n: int, depth: int, conditioner: MLP, bound: float) -> list[Bijection]:
+def _dense_layers(n: int, depth: int, conditioner: MLP, bounds: Bounds) -> list[Bijection]:
     layers: list[Bijection] = []
     for _ in range(depth):
-        layers += [Permute(n), AffineCoupling(n, conditioner, bound=bound)]
+        layers += [Permute(n), AffineCoupling(n, conditioner, **bounds)]
     return layers
 
 
 def _wavelet_layers(
-    shape: Sequence[int], levels: int, depth: int, conditioner: MLP, bound: float
+    shape: Sequence[int], levels: int, depth: int, conditioner: MLP, bounds: Bounds
 ) -> Bijection:
     """From fine to coarse: details moved as the averages tell, and last the averages alone."""
     haar = Haar(shape, levels)
@@ -152,17 +157,17 @@ def _wavelet_layers(
     layers: list[Bijection] = [haar]
     for level in range(levels):
         size, kept = n >> 2 * level, n >> 2 * (level + 1)
-        details = AffineCoupling(size, conditioner, first=kept, bound=bound)
+        details = AffineCoupling(size, conditioner, first=kept, **bounds)
         layers.append(OnFirst(details, n))
-    layers.append(OnFirst(Chain(*_dense_layers(kept, depth, conditioner, bound)), n))
+    layers.append(OnFirst(Chain(*_dense_layers(kept, depth, conditioner, bounds)), n))
     return Chain(*layers)
 
 
-def _token_layers(shape: Sequence[int], depth: int, width: int, bound: float) -> list[Bijection]:
+def _token_layers(shape: Sequence[int], depth: int, width: int, bounds: Bounds) -> list[Bijection]:
     """Three couplings across shuffled channels, then one across the tokens, and so on."""
     layers: list[Bijection] = []
     for i in range(depth):
         axis = 0 if i % 4 == 3 and shape[0] % 2 == 0 else 1
         recipe = PatchTransformer(width=width)
-        layers += [Permute(shape, axis=axis), AffineCoupling(shape, recipe, axis=axis, bound=bound)]
+        layers += [Permute(shape, axis=axis), AffineCoupling(shape, recipe, axis=axis, **bounds)]
     return layers

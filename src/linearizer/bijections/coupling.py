@@ -1,6 +1,7 @@
 """Couplings: one part of the event stays, and tells how the other part is moved."""
 
 import abc
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -146,6 +147,7 @@ class AffineCoupling(Coupling, HasLogDet):
         first: Length of the first part; half of the axis if not given.
         flip: Move the first part rather than the second.
         bound: Largest absolute log-scale of the layer, up to 5.
+        shift_bound: Largest absolute shift, softly bounded likewise; any if not given.
 
     Example:
         >>> import torch, linearizer as lz
@@ -164,10 +166,13 @@ class AffineCoupling(Coupling, HasLogDet):
         first: int | None = None,
         flip: bool = False,
         bound: float = 1.0,
+        shift_bound: float | None = None,
     ) -> None:
         check_between(bound, 1e-3, 5.0, "the bound of the log-scale")
+        if shift_bound is not None:
+            check_between(shift_bound, 1e-3, math.inf, "the bound of the shift")
         super().__init__(shape, conditioner, axis=axis, first=first, flip=flip)
-        self.bound = bound
+        self.bound, self.shift_bound = bound, shift_bound
 
     @property
     def _conditions_shape(self) -> Shape:
@@ -175,6 +180,8 @@ class AffineCoupling(Coupling, HasLogDet):
 
     def _log_scale_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         raw, shift = self._conditions(kept).unbind(-1 - len(self.in_shape))
+        if self.shift_bound is not None:
+            shift = self.shift_bound * torch.tanh(shift / self.shift_bound)
         return self.bound * torch.tanh(raw / self.bound), shift
 
     def forward(self, x: Tensor) -> Tensor:

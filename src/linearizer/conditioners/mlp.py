@@ -18,7 +18,7 @@ class MLP(Saveable):
         width: Units of each hidden layer.
         depth: Hidden layers.
         saturation: c of `c tanh(x / c)`, which the inputs go through: far from the data, where
-            nothing was learned, the network then returns nothing larger than it does near them.
+            nothing was learned, the network then hardly changes.
 
     Example:
         >>> import torch, linearizer as lz

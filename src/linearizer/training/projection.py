@@ -14,7 +14,7 @@ from linearizer.errors import RangeError
 from linearizer.operators.binary_projection import BinaryProjection
 from linearizer.training.optimization import CosineTraining
 
-REFIT_EVERY, MEMORY, RAMP = 25, 0.98, 0.3
+REFIT_EVERY, MEMORY, RAMP, NOISE_EVERY = 25, 0.98, 0.3, 8
 
 
 class RestorationLosses(NamedTuple):
@@ -22,10 +22,11 @@ class RestorationLosses(NamedTuple):
 
     restoration: Tensor
     likelihood: Tensor
+    excess: Tensor
 
     def total(self) -> Tensor:
         """Their sum."""
-        return self.restoration + self.likelihood
+        return self.restoration + self.likelihood + self.excess
 
 
 class ProjectionLosses(NamedTuple):
@@ -47,13 +48,15 @@ class PrincipalProjection(CosineTraining):
     found anew every 25 steps, x' a clean or damaged image with noise, and k in turn from
     `ranks`, it lowers
 
-        w · |g⁻¹(P_k g(x')) - x|²           restoration, by every rank of one nested model,
-      + -log p(x + noise) / n               likelihood, if the latents were Gaussian.
+        w · |g⁻¹(P_k g(x')) - x|²               restoration, by every rank of one nested model,
+      + -log p(x + noise) / n                   likelihood, if the latents were Gaussian,
+      + mean log(1 + max(0, |f(n)| / s - 1))    how far f throws noise n of any scale s.
 
     The density is that of probabilistic principal components (Tipping and Bishop, 1999): the
     variances found for the first `ranks[-1]`, and one for all others. It is what keeps the
     latents apart where the restoration does not look, and Gaussian, so that new points can be
-    drawn. g starts near the identity, so training starts at principal components of pixels.
+    drawn. The last part keeps g tame where there are no data, for f is to project anything. g
+    starts near the identity, so training starts at principal components of pixels.
 
     Args:
         g: Bijection of images, onto vectors (n,); trained in place.
@@ -126,7 +129,9 @@ class PrincipalProjection(CosineTraining):
             likelihood = -self.likelihood * self._log_density(z[count:], log_det[count:])
         rank = self.ranks[int(self.seen) % len(self.ranks)]
         restored = self.g.inverse(self.project(z, rank))
-        return RestorationLosses(self.restoration * mse_loss(restored, x), likelihood)
+        return RestorationLosses(
+            self.restoration * mse_loss(restored, x), likelihood, self._excess(x[::NOISE_EVERY])
+        )
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The loss of a batch of clean images; their labels are not used."""
@@ -142,6 +147,16 @@ class PrincipalProjection(CosineTraining):
         coordinates = (z - self.mean) @ self.basis
         energy = (coordinates.square() / variances + variances.log()).sum(1) / 2
         return (log_det - energy).mean() / len(variances)
+
+    def _excess(self, like: Tensor) -> Tensor:
+        """How far pure noise is thrown by f: nothing if into the range that it came from."""
+        count = len(like)
+        half = count // 2
+        noise = torch.cat([torch.randn_like(like[:half]), 2 * torch.rand_like(like[half:]) - 1])
+        scale = 10 ** (3 * torch.rand(count, 1, 1, 1) * (torch.rand(count, 1, 1, 1) < 0.5))
+        scale = scale.to(like)
+        thrown = self.g.inverse(self.project(self.g(scale * noise), self.ranks[-1]))
+        return torch.log1p((thrown.abs() / scale - 1).clamp_min(0)).mean()
 
     @torch.no_grad()
     def _remember(self, z: Tensor, memory: float = MEMORY) -> None:

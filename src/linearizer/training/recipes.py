@@ -18,7 +18,8 @@ class Recipe:
         levels: How often wavelets halve the sides.
         patch: Side of a patch, for the patch layout.
         bound: Largest absolute log-scale of one coupling.
-        saturation: Of the inputs of the couplings' perceptrons.
+        shift_bound: Largest absolute shift of one coupling; any if not given.
+        saturation: Of the inputs of the couplings' perceptrons; none if not given.
         noise: Width of the dequantisation noise in grey levels.
         steps: Optimiser steps.
         batch_size: Images a step.
@@ -34,6 +35,7 @@ class Recipe:
     levels: int = 2
     patch: int = 4
     bound: float = 1.0
+    shift_bound: float | None = None
     saturation: float | None = None
     noise: float = 64.0
     steps: int = 7500
@@ -49,8 +51,8 @@ class Recipe:
         return average_decay(self.steps)
 
     def tame(self) -> "Recipe":
-        """The same with a g that stays bounded in scale far from the data, on any input."""
-        return replace(self, bound=0.5, saturation=4.0)
+        """The same with a g that amplifies little on any input, however far from the data."""
+        return replace(self, bound=0.5, shift_bound=6.0, saturation=4.0)
 
     def bijection(self, shape: tuple[int, ...]) -> Bijection:
         """A new g for images of a shape."""
@@ -62,6 +64,7 @@ class Recipe:
             levels=self.levels,
             patch=self.patch,
             bound=self.bound,
+            shift_bound=self.shift_bound,
             saturation=self.saturation,
         )
 
