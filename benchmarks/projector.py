@@ -1,39 +1,24 @@
-"""Writes docs/projector.md: a trained projector, and its peers in equal time in one run.
+"""Writes docs/projector.md: a trained projector, measured, beside its peers, and pictures.
 
-Takes a run of `linearizer train projector` that `linearizer evaluate` has measured. The peers, the
-paper's recipe, a plain idempotent network and ours from nothing, are each trained for the same
-minutes, one after another.
+Takes a run of `linearizer train projector` that `linearizer evaluate` has measured, and the table
+that `projector_peers.py` writes.
 """
 
 import argparse
 import json
 import platform
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from ign import IGN, IGNTraining
-from timing import Taken, train_for
-from torch import Tensor, nn
+from torch import nn
 
-import linearizer as lz
 from linearizer.applications import IdempotentGenerator
-from linearizer.cli.evaluation import BATCH
 from linearizer.cli.flow import resized
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.projector_evaluation import projector_markdown
-from linearizer.cli.train_projector import STATISTICS
-from linearizer.data import Images, corrupt, load_digits, load_letters, load_mnist
-from linearizer.metrics import Classifier, confidence, psnr_db
-from linearizer.training import (
-    PRESETS,
-    BinaryProjectionTraining,
-    PrincipalProjection,
-    train_classifier,
-)
+from linearizer.data import corrupt, load_digits, load_letters
 
-RANK, COUNT, JUDGE_STEPS = 64, 1000, 1500
-RECIPE = PRESETS["mnist"].tame()
+RANK = 64
 
 INTRO = """# Projectors: linear idempotent generative networks
 
@@ -66,90 +51,6 @@ P, Q = f.at(64), f.at(16)                                    # Linearizers, nest
 assert (P @ Q).rank() == 16
 ```
 """
-
-
-@torch.no_grad()
-def measure(
-    f: Callable[[Tensor], Tensor], held_out: Tensor, judge: nn.Module, samples: Tensor
-) -> list[str]:
-    """Idempotence on data and noise, reconstruction, and the confidence of samples."""
-    noise = torch.randn(held_out.shape, generator=torch.Generator().manual_seed(0))
-    errors = []
-    for x in (held_out, noise):
-        once = _apply(f, x)
-        errors.append(float((_apply(f, once) - once).abs().max() / x.abs().max()))
-    projected = _apply(f, noise).clamp(-1, 1)
-    return [
-        *(f"{error:.1e}" for error in errors),
-        f"{psnr_db(_apply(f, held_out).clamp(-1, 1), held_out):.2f} dB",
-        f"{confidence(judge, projected):.3f}",
-        f"{confidence(judge, samples.clamp(-1, 1)):.3f}" if len(samples) else "none",
-    ]
-
-
-def _apply(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    return torch.cat([f(batch) for batch in x.split(BATCH)])
-
-
-def peers(train: Images, held_out: Tensor, judge: nn.Module, minutes: float) -> list[str]:
-    """All trained from nothing, for the same time, at one rank."""
-    rows: list[tuple[str, Taken, list[str]]] = []
-    shape = train.shape
-    some = train.images[:STATISTICS].split(1000)
-    noise = RECIPE.noise * 2 / (train.levels - 1)
-
-    def ours(steps: int) -> PrincipalProjection:
-        module = PrincipalProjection(RECIPE.bijection(shape), steps, noise=noise)
-        module.initialize(train.images[:2000])
-        return module
-
-    def paper(steps: int) -> BinaryProjectionTraining:
-        mask = lz.BinaryMask(torch.Size(shape).numel(), RANK)
-        return BinaryProjectionTraining(RECIPE.bijection(shape), lz.BinaryDiagonal(mask), steps)
-
-    module, taken = train_for(minutes, train, RECIPE.batch_size, 0.0, ours)
-    f = IdempotentGenerator.fit(module.g, some, rank=RANK)
-    rows.append(
-        (
-            "ours, from nothing",
-            taken,
-            measure(f.project, held_out, judge, f.generate(COUNT, seed=0)),
-        )
-    )
-    module, taken = train_for(minutes, train, RECIPE.batch_size, 0.0, paper)
-    f = IdempotentGenerator.fit(module.g, some, projection=module.projection.frozen())
-    rows.append(
-        (
-            "the paper's recipe, straight-through diagonal",
-            taken,
-            measure(f.project, held_out, judge, f.generate(COUNT, seed=0)),
-        )
-    )
-    module, taken = train_for(
-        minutes, train, RECIPE.batch_size, 0.0, lambda n: IGNTraining(IGN(), n)
-    )
-    rows.append(("plain IGN", taken, measure(module.f, held_out, judge, held_out[:0])))
-    pixels = IdempotentGenerator.fit(lz.Flatten(shape), some, rank=RANK)
-    rows.append(
-        (
-            "components of pixels",
-            Taken(0, 0.0),
-            measure(pixels.project, held_out, judge, pixels.generate(COUNT, seed=0)),
-        )
-    )
-    return [
-        f"## Peers, {minutes:g} minutes each, in one run, rank {RANK}",
-        "",
-        "| what | steps | idempotence error, data | noise | held-out images, PSNR "
-        "| confidence of projected noise | of samples of the range |",
-        "|---|---|---|---|---|---|---|",
-        *(f"| {name} | {taken.steps:,} | {' | '.join(row)} |" for name, taken, row in rows),
-        "",
-        "Errors are `max abs of f(f(x)) - f(x)` over `max abs of x`, in float32. The plain IGN "
-        "(arXiv:2311.01462) is a convolutional autoencoder of about the paper's shape, at our "
-        "size; its range has no basis to draw from. All peers train in float32 with ours' batch.",
-        "",
-    ]
 
 
 @torch.no_grad()
@@ -217,21 +118,13 @@ def pictures(model: IdempotentGenerator, out: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="of train projector, evaluated")
-    parser.add_argument("--data-dir", type=Path, required=True, help="where MNIST lies")
-    parser.add_argument("--minutes", type=float, default=5.0, help="of each peer")
+    parser.add_argument("--peers", type=Path, required=True, help="what projector_peers.py wrote")
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = IdempotentGenerator.from_pretrained(arguments.run)
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
     results = json.loads((arguments.run / "evaluation.json").read_text(encoding="utf-8"))
-    train, held_out = load_mnist(arguments.data_dir)
-    folder = arguments.run / "judge"
-    judge = (
-        Classifier.from_pretrained(folder).eval()
-        if folder.exists()
-        else train_classifier(train, steps=JUDGE_STEPS)
-    )
     options = " ".join(f"--{k} {v}" for k, v in note["weights"].items())
     lines = [
         INTRO,
@@ -240,11 +133,11 @@ def main() -> None:
         f"MNIST, `linearizer train projector --data mnist {options}"
         f"{'' if note['init'] is None else ' --init ' + note['init']}`: {note['steps']:,} steps in "
         f"{note['seconds'] / 60:.0f} minutes on one thread of a processor. This page is made by "
-        f"`python benchmarks/projector.py --run RUN --data-dir FOLDER`: PyTorch "
+        f"`python benchmarks/projector.py --run RUN --peers FILE`: PyTorch "
         f"{torch.__version__}, one thread, {platform.machine()}.",
         "",
         projector_markdown(results),
-        *peers(train, held_out.images[:COUNT], judge, arguments.minutes),
+        arguments.peers.read_text(encoding="utf-8"),
         *pictures(model, arguments.out),
     ]
     (arguments.out / "projector.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

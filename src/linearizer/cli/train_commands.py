@@ -263,6 +263,7 @@ def projector(
     noise: Annotated[
         float | None, typer.Option(min=0.0, help="Noise of our recipe, in grey levels.")
     ] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Its peak.")] = None,
     restoration: Annotated[
         float, typer.Option(min=0.0, help="Weight of it against the likelihood, in our recipe.")
     ] = 20.0,
@@ -305,6 +306,7 @@ def projector(
             "depth": depth,
             "width": width,
             "noise": noise,
+            "learning_rate": learning_rate,
             "precision": None if precision is None else precision.value,
         },
         weights={"restoration": restoration, "damaged": damaged},

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import mse_loss
+from torch.nn.functional import huber_loss, mse_loss
 
 from linearizer._checks import check_between
 from linearizer.bijections import Bijection, forward_and_log_det
@@ -55,8 +55,10 @@ class PrincipalProjection(CosineTraining):
     The density is that of probabilistic principal components (Tipping and Bishop, 1999): the
     variances found for the first `ranks[-1]`, and one for all others. It is what keeps the
     latents apart where the restoration does not look, and Gaussian, so that new points can be
-    drawn. The last part keeps g tame where there are no data, for f is to project anything. g
-    starts near the identity, so training starts at principal components of pixels.
+    drawn. Errors above 1 count by their size and not their square, as an image that g throws
+    far would outweigh all others. The last part keeps g tame where there are no data, for f is
+    to project anything. g starts near the identity, so training starts at principal components
+    of pixels.
 
     Args:
         g: Bijection of images, onto vectors (n,); trained in place.
@@ -130,7 +132,9 @@ class PrincipalProjection(CosineTraining):
         rank = self.ranks[int(self.seen) % len(self.ranks)]
         restored = self.g.inverse(self.project(z, rank))
         return RestorationLosses(
-            self.restoration * mse_loss(restored, x), likelihood, self._excess(x[::NOISE_EVERY])
+            2 * self.restoration * huber_loss(restored, x),
+            likelihood,
+            self._excess(x[::NOISE_EVERY]),
         )
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
