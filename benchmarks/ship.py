@@ -9,20 +9,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from linearizer.applications import OneStepFlow
+from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.cli.train import fit_flow
-from linearizer.data import open_data
-from linearizer.saving import PRETRAINED, round_to_half_
+from linearizer.cli.train_projector import fit_projector
+from linearizer.data import Images, open_data
+from linearizer.saving import PRETRAINED, load, round_to_half_
 from linearizer.training import PRESETS, Recipe
 
 CARD = """# {name}
 
-A one-step flow (`OneStepFlow`) from N(0, I) to images {shape}.
+{what}
 
 | | |
 |---|---|
 | data | {data}, {images:,} training images |
-| recipe | g by maximum likelihood, operators in closed form: `{recipe}` |
+| recipe | {how}: `{recipe}` |
 | command | `{command}` |
 | training | {steps} steps in {minutes:.0f} minutes on {hardware} |
 | parameters | {parameters:.2f} M in g |
@@ -31,15 +32,25 @@ A one-step flow (`OneStepFlow`) from N(0, I) to images {shape}.
 {metrics}
 """
 
-
-OPTIONS = ("depth", "width", "noise", "steps", "batch_size", "reconstruction", "precision")
+OPTIONS = (
+    "depth",
+    "width",
+    "noise",
+    "steps",
+    "batch_size",
+    "learning_rate",
+    "reconstruction",
+    "precision",
+)
 
 
 def command(note: dict[str, Any], recipe: Recipe) -> str:
     """What was typed: the data set, and what differs from its preset."""
-    words = ["linearizer train one-step --data", note["data"]]
+    words = ["linearizer train", note["application"], "--data", note["data"]]
     if note["data_dir"] is not None:
         words.append("--data-dir FOLDER")
+    if note.get("init") is not None:
+        words.append(f"--init {note['init']}")
     preset = PRESETS.get(note["data"], PRESETS["mnist"])
     for option in OPTIONS:
         if (value := getattr(recipe, option)) != getattr(preset, option):
@@ -48,27 +59,55 @@ def command(note: dict[str, Any], recipe: Recipe) -> str:
                 if option != "precision"
                 else f"--precision {value}"
             )
+    words += [f"--{option} {value:g}" for option, value in note.get("weights", {}).items()]
     return " ".join([*words, f"--seed {note['seed']}"])
 
 
 def make_card(
-    name: str, flow: OneStepFlow, note: dict[str, Any], images: int, hardware: str, metrics: str
+    name: str,
+    model: OneStepFlow | IdempotentGenerator,
+    note: dict[str, Any],
+    images: int,
+    hardware: str,
+    metrics: str,
 ) -> str:
-    """What there is to know about a trained flow."""
+    """What there is to know about a trained model."""
     recipe = Recipe(**note["recipe"])
+    if isinstance(model, OneStepFlow):
+        g = model.g_data
+        what = f"A one-step flow (`OneStepFlow`) from N(0, I) to images {g.in_shape}."
+        how = "g by maximum likelihood, operators in closed form"
+    else:
+        g = model.g
+        what = (
+            f"A projector (`IdempotentGenerator`) of images {g.in_shape} onto what its data look "
+            f"like, of rank {model.rank} and all ranks below."
+        )
+        how = "g by restoration and likelihood, the projection in closed form"
     return CARD.format(
         name=name,
-        shape=flow.g_data.in_shape,
+        what=what,
         data=note["data"],
         images=images,
+        how=how,
         recipe=note["recipe"],
         command=command(note, recipe),
         steps=note["steps"],
         minutes=note["seconds"] / 60,
         hardware=hardware,
-        parameters=sum(p.numel() for p in flow.g_data.parameters()) / 1e6,
+        parameters=sum(p.numel() for p in g.parameters()) / 1e6,
         metrics=metrics,
     )
+
+
+def rebuilt(run: Path, note: dict[str, Any], train: Images) -> OneStepFlow | IdempotentGenerator:
+    """The model with its g rounded to half precision, and the closed form fitted to that g."""
+    model = load(run)
+    g = (model.g_data if isinstance(model, OneStepFlow) else model.g).bijections[0]  # not centring
+    round_to_half_(g)
+    if isinstance(model, OneStepFlow):
+        return fit_flow(g, train, Recipe(**note["recipe"]), note["seed"])
+    return fit_projector(g, train, model.rank, note["seed"])
 
 
 def main() -> None:
@@ -82,18 +121,17 @@ def main() -> None:
     recipe = Recipe(**note["recipe"])
     data_dir = None if note["data_dir"] is None else Path(note["data_dir"])
     train, _ = open_data(note["data"], data_dir, seed=note["seed"])
-    g = OneStepFlow.from_pretrained(arguments.run).g_data.bijections[0]  # without the centring
-    round_to_half_(g)
-    flow = fit_flow(g, train, recipe, note["seed"])
+    model = rebuilt(arguments.run, note, train)
     folder = PRETRAINED / arguments.name
-    flow.save_pretrained(folder, overwrite=True, compact=True)
+    model.save_pretrained(folder, overwrite=True, compact=True)
     shared = {**note, "data_dir": None}  # where the data lay here is of no use elsewhere
-    shared.setdefault("noise_deviation", train.noise_deviation(recipe.noise))
+    if isinstance(model, OneStepFlow):
+        shared.setdefault("noise_deviation", train.noise_deviation(recipe.noise))
     (folder / "run.json").write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
     table = arguments.evaluation / "evaluation.md" if arguments.evaluation else None
     card = make_card(
         arguments.name,
-        flow,
+        model,
         note,
         len(train),
         arguments.hardware,

@@ -9,13 +9,14 @@ import linearizer as lz
 from linearizer.saving import PRETRAINED
 
 NAMES = lz.list_pretrained()
+FLOWS = ["digits", "mnist"]
 
 
 def test_there_are_the_models_that_the_documents_name():
-    assert {"digits", "mnist"} <= set(NAMES)
+    assert {"digits", "mnist", "projector"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FLOWS)
 def test_one_step_is_many_steps_and_is_inverted(name):
     flow = lz.load(name)
     noise = flow.noise(20, seed=1)
@@ -32,8 +33,28 @@ def test_a_model_is_small_and_its_card_complete(name):
     folder = PRETRAINED / name
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 20e6
     card = (folder / "README.md").read_text(encoding="utf-8")
-    for word in ("data", "recipe", "command", "training", "licence", "Inversion, PSNR"):
+    measured = "Inversion, PSNR" if name in FLOWS else "data | "
+    for word in ("data", "recipe", "command", "training", "licence", measured):
         assert f"| {word}" in card
     assert "does not hold" not in card
     note = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert note["noise_deviation"] > 0
+    assert note["application"] == "projector" or note["noise_deviation"] > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_projector_is_idempotent_on_anything(dtype):
+    f = lz.load("projector").to(dtype)
+    noise = f.noise(30, seed=0)
+    bound = 1e-3 if dtype == torch.float32 else 1e-9
+    for x in (noise, 1000 * noise, torch.sign(noise), f.generate(30, seed=0)):
+        once = f.project(x)
+        assert float((f.project(once) - once).abs().max()) <= bound * float(x.abs().max())
+
+
+def test_the_projector_s_ranks_are_nested():
+    f = lz.load("projector").double()
+    x = f.generate(10, seed=0)
+    for j, k in ((16, 64), (128, 32)):
+        product = f.at(j) @ f.at(k)
+        torch.testing.assert_close(product(x), f.project(x, min(j, k)), rtol=0.0, atol=1e-8)
+        assert product.rank() == min(j, k)

@@ -102,7 +102,7 @@ class Saveable:
         loaded = load(folder)
         if not isinstance(loaded, cls):
             raise FileFormatError(
-                f"expected a {cls.__name__} in {folder}, got a {type(loaded).__name__}; "
+                f"expected {_named(cls)} in {folder}, got {_named(type(loaded))}; "
                 f"load it with {type(loaded).__name__}.from_pretrained or linearizer.load"
             )
         return loaded
@@ -357,3 +357,7 @@ class _written_whole:  # noqa: N801  (used as a function)
             self.part.replace(self.target)
         else:
             self.part.unlink(missing_ok=True)
+
+
+def _named(cls: type) -> str:
+    return f"{'an' if cls.__name__[0] in 'AEI' else 'a'} {cls.__name__}"

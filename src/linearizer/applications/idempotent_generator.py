@@ -125,7 +125,7 @@ class IdempotentGenerator(nn.Module, Saveable):
             return cls._measured(g, data, projection)
         moments, like = _moments(n, (g(batch) for batch in data))
         values, vectors = torch.linalg.eigh(moments.covariance())
-        basis = vectors.flip(1)[:, :rank].to(like)
+        basis = vectors.flip(1)[:, :rank].to(like).contiguous()  # one tensor, saved once
         variances = values.flip(0)[:rank].clamp_min(0).to(like)
         g = Chain(g, Centring(moments.mean().to(like)))
         return cls(g, Projection(basis), basis, variances)

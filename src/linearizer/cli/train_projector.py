@@ -136,11 +136,20 @@ def finished(
     module: PrincipalProjection | BinaryProjectionTraining, train: Images, seed: int
 ) -> IdempotentGenerator:
     """The projector of a trained g: in closed form, or with the projection that was trained."""
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
-    batches = train.take(order[: max(STATISTICS, 16 * module.g.out_shape[0])]).images.split(1000)
     if isinstance(module, PrincipalProjection):
-        return IdempotentGenerator.fit(module.g, batches, rank=module.ranks[-1])
+        return fit_projector(module.g, train, module.ranks[-1], seed)
+    batches = _statistics(module.g, train, seed)
     return IdempotentGenerator.fit(module.g, batches, projection=module.projection.frozen())
+
+
+def fit_projector(g: Bijection, train: Images, rank: int, seed: int) -> IdempotentGenerator:
+    """The closed-form projector on a trained g, from as many images as its statistics need."""
+    return IdempotentGenerator.fit(g, _statistics(g, train, seed), rank=rank)
+
+
+def _statistics(g: Bijection, train: Images, seed: int) -> tuple[Tensor, ...]:
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+    return train.take(order[: max(STATISTICS, 16 * g.out_shape[0])]).images.split(1000)
 
 
 @torch.no_grad()
