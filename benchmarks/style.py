@@ -28,7 +28,8 @@ from linearizer.cli.train_style import open_contents, taught, train_style
 from linearizer.metrics import psnr_db
 from linearizer.teachers import FastNeuralStyle, teach
 
-ADDED_CONTENTS, REFINEMENT = 500, 6  # what the command does if not told otherwise
+# Contents and refining steps of an added style; the second is what the command does by itself.
+ADDED = ((500, 0), (500, 6), (2000, 16))
 
 INTRO = """# Style transfer
 
@@ -92,35 +93,33 @@ def left_out(
         return []
     model = StyleTransfer.from_pretrained(arguments.without)
     train, _ = open_contents(note["data"], arguments.data_dir, note["size"], note["seed"])
-    x = train.images[:ADDED_CONTENTS]
     torch.set_num_threads(arguments.threads)
     lines = [
         "## A new style, added without training g",
         "",
-        f"`linearizer style add`, on a model that was trained without the style, from "
-        f"{ADDED_CONTENTS} contents, with {arguments.threads} threads. The closed form is least "
-        "squares between latents; the refined one goes on to images.",
+        "`linearizer style add --contents N --refine STEPS`, on a model that was trained without "
+        f"the style, with {arguments.threads} threads. No steps is the closed form, least squares "
+        "between latents; steps go on to images.",
         "",
-        "| style | how | seconds | of these the teacher | PSNR to the teacher | jointly trained "
-        "| difference |",
-        "|---|---|---|---|---|---|---|",
+        "| style | contents | steps | seconds | of these the teacher | PSNR to the teacher "
+        "| jointly trained | difference |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, path in teachers.items():
         if name in model.names:
             continue
         teacher, joint = FastNeuralStyle.from_file(path), results["styles"][name]["psnr_db"]
-        started = time.perf_counter()
-        pairs = list(taught(teacher, x, name))
-        taken = time.perf_counter() - started
         truth = torch.cat([teach(teacher, part) for part in held_out.split(50)])
-        for how, refinement in (("closed form", 0), ("refined", REFINEMENT)):
+        for contents, steps in ADDED:
             started = time.perf_counter()
-            operator = model.fit(pairs, refinement=refinement)
-            seconds_ = time.perf_counter() - started + taken
+            pairs = list(taught(teacher, train.images[:contents], name))
+            taken = time.perf_counter() - started
+            operator = model.fit(pairs, refinement=steps)
+            total = time.perf_counter() - started
             psnr = psnr_db(model.stylize(held_out, operator).clamp(-1, 1), truth)
             lines.append(
-                f"| {name} | {how} | {seconds_:.0f} | {taken:.0f} | {psnr:.2f} dB | {joint:.2f} dB "
-                f"| {psnr - joint:+.2f} dB |"
+                f"| {name} | {contents:,} | {steps} | {total:.0f} | {taken:.0f} | {psnr:.2f} dB "
+                f"| {joint:.2f} dB | {psnr - joint:+.2f} dB |"
             )
     torch.set_num_threads(1)
     return [*lines, ""]
