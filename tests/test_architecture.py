@@ -15,7 +15,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "saving"),
     ("bijections", "operators", "conditioners"),
-    ("spaces", "ready_made"),
+    ("spaces", "ready_made", "adapters"),
     ("linearizer", "spectral"),
     ("fitting", "testing"),
     ("applications", "data", "metrics"),

@@ -1,12 +1,14 @@
 """No class of the library escapes the laws: each is in the registry."""
 
 import linearizer as lz
+from foreign import FOREIGN, foreign
 from linearizer.saving import Saveable
 from registry import BIJECTIONS, CONDITIONERS, FLOWS, OPERATORS, bijection, missing, operator
 
 
 def test_every_bijection_is_registered() -> None:
-    assert not missing(lz.Bijection, {type(bijection(name)) for name in BIJECTIONS})
+    ours = {type(bijection(name)) for name in BIJECTIONS}
+    assert not missing(lz.Bijection, ours | {type(foreign(name)) for name in FOREIGN})
 
 
 def test_every_operator_is_registered() -> None:
@@ -38,4 +40,5 @@ def test_a_class_that_is_not_registered_is_reported() -> None:
 
 def test_a_class_that_leaves_the_registry_is_reported() -> None:
     covered = {type(bijection(name)) for name in BIJECTIONS if name != "orthogonal"}
+    covered |= {type(foreign(name)) for name in FOREIGN}
     assert missing(lz.Bijection, covered) == {lz.Orthogonal}

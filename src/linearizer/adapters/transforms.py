@@ -1,0 +1,119 @@
+"""Transforms of torch.distributions, and zuko's, which are modules that make such transforms."""
+
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Transform
+
+from linearizer.adapters.foreign import ForeignBijection
+from linearizer.errors import ShapeError
+
+
+class ZukoBijection(ForeignBijection):
+    """`x ↦ lazy()(x)` for a lazy transform of zuko, or the transform of one of its flows.
+
+    Args:
+        lazy: A `zuko.lazy.LazyTransform`, or a `zuko.lazy.Flow`, without context; or any module
+            that returns a `torch.distributions.Transform` when it is called.
+        shape: Event shape.
+
+    Example, with zuko installed::
+
+        g = ZukoBijection(zuko.flows.NSF(features=5, transforms=3), 5)
+        f = linearizer.Linearizer(g, torch.randn(5, 5))
+    """
+
+    def __init__(self, lazy: nn.Module, shape: int | Sequence[int]) -> None:
+        super().__init__(shape)
+        self.shape = self.in_shape
+        inner = getattr(lazy, "transform", None)  # a flow beside its base distribution
+        self.lazy = inner if isinstance(inner, nn.Module) else lazy
+        if isinstance(inner, nn.ModuleList):
+            self.lazy = lazy
+
+    def _forward_rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return _call(self._transform(), x, len(self.in_shape))
+
+    def _inverse_rows(self, z: Tensor) -> Tensor:
+        point: Tensor = self._transform().inv(z)
+        return point
+
+    def _transform(self) -> Transform:
+        transform: Transform = self.lazy()
+        return transform
+
+
+class TransformBijection(ForeignBijection):
+    """A bijective `torch.distributions.Transform`, whose tensors become buffers or parameters.
+
+    Args:
+        transform: Of events of `shape`, or of single numbers; composed ones too.
+        shape: Event shape.
+
+    Raises:
+        ShapeError: If the transform is not bijective, changes the shape, or is of larger events.
+
+    Example:
+        >>> import torch
+        >>> from torch.distributions.transforms import AffineTransform
+        >>> from linearizer.adapters import TransformBijection
+        >>> g = TransformBijection(AffineTransform(torch.zeros(3), torch.tensor([1., 2., 4.])), 3)
+        >>> g(torch.ones(2, 3))[0], g.forward_and_log_det(torch.ones(2, 3))[1]
+        (tensor([1., 2., 4.]), tensor([2.08, 2.08]))
+    """
+
+    def __init__(self, transform: Transform, shape: int | Sequence[int]) -> None:
+        super().__init__(shape)
+        self.shape, self.transform = self.in_shape, transform
+        axes = transform.domain.event_dim
+        if (
+            not transform.bijective
+            or axes > len(self.in_shape)
+            or axes != transform.codomain.event_dim
+            or transform.forward_shape(torch.Size(self.in_shape)) != self.in_shape
+        ):
+            raise ShapeError(
+                f"expected a bijective transform of events {self.in_shape}, got {transform}"
+            )
+        self._places: list[tuple[str, object, str]] = []
+        self._register_tensors(transform, "")
+
+    def _register_tensors(self, owner: object, prefix: str) -> None:
+        for name, value in list(vars(owner).items()):
+            full = f"{prefix}{name}".strip("_")
+            if isinstance(value, Tensor):
+                if isinstance(value, nn.Parameter):
+                    self.register_parameter(full, value)
+                else:
+                    self.register_buffer(full, value)
+                self._places.append((full, owner, name))
+            elif isinstance(value, Transform) and name != "_inv":
+                self._register_tensors(value, f"{full}_")
+            elif isinstance(value, list):
+                for i, part in enumerate(value):
+                    if isinstance(part, Transform):
+                        self._register_tensors(part, f"{full}_{i}_")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Give the transform the tensors that were converted or moved."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, owner, attribute in self._places:
+            setattr(owner, attribute, getattr(self, name))
+        return self
+
+    def _forward_rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return _call(self.transform, x, len(self.in_shape))
+
+    def _inverse_rows(self, z: Tensor) -> Tensor:
+        point: Tensor = self.transform.inv(z)
+        return point
+
+
+def _call(transform: Transform, x: Tensor, event_axes: int) -> tuple[Tensor, Tensor]:
+    """The image and the log-determinant, summed over all axes of the event."""
+    z: Tensor = transform(x)
+    log_det: Tensor = transform.log_abs_det_jacobian(x, z)
+    missing = event_axes - transform.domain.event_dim
+    return z, log_det.flatten(-missing).sum(-1) if missing else log_det
