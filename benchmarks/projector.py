@@ -28,7 +28,7 @@ the principal components of the latents (Eckart and Young), and one model holds 
 
 ## Train and use
 
-    linearizer train projector --data mnist --data-dir FOLDER --out runs/projector
+    linearizer train projector --data mnist --data-dir FOLDER --init mnist --out runs/projector
     linearizer project runs/projector digit.png --resize
     linearizer project runs/projector --corrupt blur,noise,occlude --rank 64
     linearizer project runs/projector --noise 8
@@ -117,23 +117,25 @@ def pictures(model: IdempotentGenerator, out: Path) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="of train projector, evaluated")
+    parser.add_argument("--run", type=Path, required=True, help="of train projector, or shipped")
+    parser.add_argument("--evaluation", type=Path, help="folder that evaluate wrote; the run")
     parser.add_argument("--peers", type=Path, required=True, help="what projector_peers.py wrote")
     parser.add_argument("--out", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = IdempotentGenerator.from_pretrained(arguments.run)
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
-    results = json.loads((arguments.run / "evaluation.json").read_text(encoding="utf-8"))
-    options = " ".join(f"--{k} {v}" for k, v in note["weights"].items())
+    measured = (arguments.evaluation or arguments.run) / "evaluation.json"
+    results = json.loads(measured.read_text(encoding="utf-8"))
     lines = [
         INTRO,
         "## Measured",
         "",
-        f"MNIST, `linearizer train projector --data mnist {options}"
-        f"{'' if note['init'] is None else ' --init ' + note['init']}`: {note['steps']:,} steps in "
-        f"{note['seconds'] / 60:.0f} minutes on one thread of a processor. This page is made by "
-        f"`python benchmarks/projector.py --run RUN --peers FILE`: PyTorch "
+        f'MNIST, the weights that come with the library, `linearizer.load("projector")`: g of the '
+        f"one-step flow `{note['init']}`, trained on for {note['steps']:,} steps in "
+        f"{note['seconds'] / 60:.0f} minutes on one thread of a processor; its card has the "
+        "command. This page is made by "
+        f"`python benchmarks/projector.py --run RUN --evaluation FOLDER --peers FILE`: PyTorch "
         f"{torch.__version__}, one thread, {platform.machine()}.",
         "",
         projector_markdown(results),

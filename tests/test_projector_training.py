@@ -45,6 +45,15 @@ def test_training_lowers_the_error_of_every_rank():
     assert all(after < before for before, after in zip(*errors, strict=True)), errors
 
 
+def test_a_latent_far_out_does_not_turn_the_components():
+    module = principal()
+    z = module.g(digits().images).detach()
+    z[0] = 1e4
+    before = module.second.clone()
+    module._remember(z)
+    assert float((module.second - before).norm() / before.norm()) < 0.1
+
+
 def test_an_interrupted_training_goes_on_to_the_same_g(tmp_path):
     whole = principal(steps=20)
     fit(whole, digits(), Schedule(20, batch_size=32, noise=0.0))

@@ -22,6 +22,7 @@ from linearizer.metrics import Classifier, confidence, frechet_distance, psnr_db
 RANK = 64
 STATISTICS = 10_000
 LARGE = 1000.0
+LEAST_TO_SAMPLE = 8  # below, all samples look alike
 
 
 @torch.no_grad()
@@ -108,8 +109,11 @@ def evaluate_projector(
             "frechet_distance": frechet_distance(judge, images, held_out.images),
         }
         for what, images in {
-            "samples of the range": model.generate(count, seed=seed).clamp(-1, 1),
-            f"samples at rank {rank}": model.generate(count, rank=rank, seed=seed).clamp(-1, 1),
+            **{
+                f"samples at rank {k}": model.generate(count, rank=k, seed=seed).clamp(-1, 1)
+                for k in _ranks(model.rank)
+                if k >= LEAST_TO_SAMPLE
+            },
             "projected noise": _projected(model, model.noise(count, seed), None),
             "held-out images": x,
         }.items()

@@ -14,7 +14,7 @@ from linearizer.errors import RangeError
 from linearizer.operators.binary_projection import BinaryProjection
 from linearizer.training.optimization import CosineTraining
 
-REFIT_EVERY, MEMORY, RAMP, NOISE_EVERY = 25, 0.98, 0.3, 8
+REFIT_EVERY, MEMORY, RAMP, NOISE_EVERY, FAR = 25, 0.98, 0.3, 8, 4.0
 
 
 class RestorationLosses(NamedTuple):
@@ -164,15 +164,25 @@ class PrincipalProjection(CosineTraining):
 
     @torch.no_grad()
     def _remember(self, z: Tensor, memory: float = MEMORY) -> None:
-        """Moving averages of the latents' moments, and now and then their components."""
+        """Moving averages of the latents' moments, and now and then their components.
+
+        Latents far out are left out: a single one would turn the leading component to itself,
+        and all else would be projected away.
+        """
+        step = int(self.seen)
+        self.seen += 1
+        if memory:
+            far = (z - self.mean).square().sum(1) > FAR * self.variances.sum()
+            z = z[~far]
+            if not len(z):
+                return
         self.mean.lerp_(z.mean(0), 1 - memory)
         self.second.lerp_(z.mT @ z / len(z), 1 - memory)
-        if int(self.seen) % REFIT_EVERY == 0:
+        if step % REFIT_EVERY == 0:
             covariance = self.second.double() - torch.outer(self.mean, self.mean).double()
             values, vectors = torch.linalg.eigh(covariance)
             self.basis.copy_(vectors.flip(1))
             self.variances.copy_(values.flip(0).clamp_min(1e-6))
-        self.seen += 1
 
     def _noisy(self, x: Tensor) -> Tensor:
         return x + self.noise * (torch.rand_like(x) - 0.5)
