@@ -4,9 +4,9 @@ import math
 import string
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from linearizer.data.extras import needs_extra
 from linearizer.data.images import Images
 
 LETTERS = "".join(c for c in string.ascii_uppercase if c not in "IOSZ")  # these four are digits
@@ -36,6 +36,8 @@ def load_letters(count: int, size: int = 28, seed: int = 0) -> Images:
 
 def _draw(letter: str, size: int, degrees: float, scale: float) -> Tensor:
     """One letter at four times the size, turned and made smaller: smooth edges."""
+    with needs_extra("pillow"):
+        from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415
     large = Image.new("L", (4 * size, 4 * size))
     font = ImageFont.load_default(size=math.floor(4 * size * scale))
     middle = (2 * size, 2 * size)
