@@ -18,7 +18,7 @@ from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.projector_evaluation import projector_markdown
 from linearizer.data import corrupt, load_digits, load_letters
 
-RANK = 64
+RANK, SAMPLED_RANK = 64, 16
 
 INTRO = """# Projectors: linear idempotent generative networks
 
@@ -44,10 +44,10 @@ import linearizer as lz
 f = lz.load("projector")
 x = f.noise(4, seed=0)
 once = f.project(x)
-assert torch.allclose(f.project(once), once, atol=1e-3)      # f(f(x)) = f(x)
-distance = f.residual(x)                                     # of x to the manifold
-inside, outside = f.decompose(x)                             # x = f(x) ⊕ (I - f)(x)
-P, Q = f.at(64), f.at(16)                                    # Linearizers, nested
+assert torch.allclose(f.project(once), once, atol=1e-3)  # f(f(x)) = f(x)
+distance = f.residual(x)  # of x to the manifold
+inside, outside = f.decompose(x)  # x = f(x) ⊕ (I - f)(x)
+P, Q = f.at(64), f.at(16)  # Linearizers, nested
 assert (P @ Q).rank() == 16
 ```
 """
@@ -58,7 +58,9 @@ def pictures(model: IdempotentGenerator, out: Path) -> list[str]:
     """Of what may be shown: samples, noise, letters, and digits of another collection."""
     images = out / "images"
     save_mosaic(
-        images / "projector-samples.png", list(model.generate(60, seed=0).split(12)), inches=0.6
+        images / "projector-samples.png",
+        list(model.generate(60, rank=SAMPLED_RANK, seed=0).split(12)),
+        inches=0.6,
     )
     noise = model.noise(12, seed=0)
     save_mosaic(
@@ -76,7 +78,7 @@ def pictures(model: IdempotentGenerator, out: Path) -> list[str]:
         labels += [name, "projected"]
     save_mosaic(images / "projector-digits.png", rows, row_labels=labels)
     letters = load_letters(10).images
-    inside, outside = model.decompose(letters, RANK)
+    inside, outside = model.decompose(letters, SAMPLED_RANK)
     save_mosaic(
         images / "projector-letters.png",
         [letters, inside, outside],
@@ -95,7 +97,8 @@ def pictures(model: IdempotentGenerator, out: Path) -> list[str]:
         "",
         "![Samples of the range](images/projector-samples.png)",
         "",
-        "Drawn from the range, by the Gaussian of the latents. What projected noise looks like, as "
+        f"Drawn from the range, by the Gaussian of the latents, along the first {SAMPLED_RANK} "
+        "directions. What projected noise looks like, as "
         "it is:",
         "",
         "![Projected noise](images/projector-noise.png)",
@@ -104,7 +107,8 @@ def pictures(model: IdempotentGenerator, out: Path) -> list[str]:
         "",
         "![Digits](images/projector-digits.png)",
         "",
-        "Letters are no digits: the nearest ones, and what is left, `x = f(x) ⊕ (I - f)(x)`:",
+        f"Letters are no digits: the nearest ones of rank {SAMPLED_RANK}, and what is left, "
+        "`x = f(x) ⊕ (I - f)(x)`:",
         "",
         "![Letters](images/projector-letters.png)",
         "",

@@ -109,7 +109,7 @@ def test_evaluate_writes_tables(run, tmp_path):
     for errors in results["idempotence"].values():
         assert errors["float32"] <= 1e-3
         assert errors["float64"] <= 1e-9
-    assert 0.0 <= results["outliers"]["letters"]["ours"] <= 1.0
+    assert 0.0 <= results["outliers"]["letters"]["ours"]["16"] <= 1.0
     assert "components of pixels" in (tmp_path / "evaluation.md").read_text()
 
 

@@ -22,7 +22,7 @@ from linearizer.metrics import Classifier, confidence, frechet_distance, psnr_db
 RANK = 64
 STATISTICS = 10_000
 LARGE = 1000.0
-LEAST_TO_SAMPLE = 8  # below, all samples look alike
+LEAST = 8  # below, all samples look alike
 
 
 @torch.no_grad()
@@ -45,7 +45,7 @@ def evaluate_projector(
       and the components of pixels are measured beside.
     - Samples of the range, and projections of noise: Fréchet distance and confidence of the
       classifier.
-    - Outliers: how well the residual tells held-out images from others (AUROC).
+    - Outliers: how well the residual of each rank tells held-out images from others (AUROC).
 
     Args:
         model: In float32; a copy is taken to float64.
@@ -53,7 +53,7 @@ def evaluate_projector(
         held_out: What it was not.
         judge: A classifier of the data.
         count: Images or inputs of each kind.
-        rank: Of restoration and outliers; 64 or that of the model if not given.
+        rank: Of restoration; 64 or that of the model if not given.
         seed: Of all that is drawn.
     """
     check_between(count, 4, math.inf, "the number of images")
@@ -112,7 +112,7 @@ def evaluate_projector(
             **{
                 f"samples at rank {k}": model.generate(count, rank=k, seed=seed).clamp(-1, 1)
                 for k in _ranks(model.rank)
-                if k >= LEAST_TO_SAMPLE
+                if k >= LEAST
             },
             "projected noise": _projected(model, model.noise(count, seed), None),
             "held-out images": x,
@@ -120,7 +120,11 @@ def evaluate_projector(
     }
     for name, others in track(kinds.items(), "Telling outliers", transient=True):
         results["outliers"][name] = {
-            what: auroc(m.residual(x, rank), m.residual(others, rank))
+            what: {
+                str(k): auroc(m.residual(x, k), m.residual(others, k))
+                for k in _ranks(model.rank)
+                if k >= LEAST
+            }
             for what, m in (("ours", model), ("pixels", pixels))
         }
     return finite(results)
@@ -178,6 +182,8 @@ def _ranks(largest: int) -> list[int]:
 
 def projector_markdown(results: Mapping[str, Any]) -> str:
     """The results as tables."""
+    outliers = results["outliers"]
+    ranks = list(next(iter(outliers.values()))["ours"])
     lines = [
         "| input | max abs of f(f(x)) - f(x) over max abs of x, float32 | float64 |",
         "|---|---|---|",
@@ -211,13 +217,13 @@ def projector_markdown(results: Mapping[str, Any]) -> str:
             for name, row in results["generation"].items()
         ),
         "",
-        f"| outliers (rank {results['rank']}) | AUROC of the residual | of pixels' |",
-        "|---|---|---|",
+        "| outliers, AUROC of the residual (of pixels') "
+        f"| {' | '.join(f'rank {k}' for k in ranks)} |",
+        f"|---|{'---|' * len(ranks)}",
         *(
-            f"| {name} | {row['ours']:.3f} | {row['pixels']:.3f} |"
-            for name, row in results["outliers"].items()
+            f"| {name} | {' | '.join(_both(row, k) for k in ranks)} |"
+            for name, row in [*outliers.items(), ("mean", _mean(outliers))]
         ),
-        f"| mean | {_mean(results, 'ours'):.3f} | {_mean(results, 'pixels'):.3f} |",
         "",
         f"{results['images']:,} held-out images, or inputs of each kind; PSNR of images clamped to "
         "[-1, 1].",
@@ -230,6 +236,17 @@ def _pair(row: Mapping[str, float]) -> str:
     return f"{row['psnr_db']:.2f} dB, {row['ssim']:.3f}"
 
 
-def _mean(results: Mapping[str, Any], what: str) -> float:
-    rows = results["outliers"].values()
-    return sum(row[what] for row in rows) / len(rows)
+Scores = Mapping[str, Mapping[str, float]]
+
+
+def _both(row: Scores, rank: str) -> str:
+    return f"{row['ours'][rank]:.3f} ({row['pixels'][rank]:.3f})"
+
+
+def _mean(outliers: Mapping[str, Scores]) -> Scores:
+    """The mean over all kinds of outliers, for each rank."""
+    rows = list(outliers.values())
+    return {
+        what: {k: sum(row[what][k] for row in rows) / len(rows) for k in rows[0][what]}
+        for what in ("ours", "pixels")
+    }
