@@ -98,7 +98,7 @@ def left_out(
         "## A new style, added without training g",
         "",
         "`linearizer style add --contents N --refine STEPS`, on a model that was trained without "
-        f"the style, with {arguments.threads} threads. No steps is the closed form, least squares "
+        f"the style, threads: {arguments.threads}. No steps is the closed form, least squares "
         "between latents; steps go on to images.",
         "",
         "| style | contents | steps | seconds | of these the teacher | PSNR to the teacher "
