@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import linearizer as lz
 from linearizer.applications import IdempotentGenerator
 from linearizer.cli.evaluation import BATCH
-from linearizer.cli.train_projector import STATISTICS
+from linearizer.cli.train import STATISTICS
 from linearizer.data import Images, open_data
 from linearizer.metrics import confidence, psnr_db
 from linearizer.training import (

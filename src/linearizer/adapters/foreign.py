@@ -1,7 +1,6 @@
 """What all adapters share: any batch axes for maps that take exactly one."""
 
 import abc
-from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -35,7 +34,7 @@ class ForeignBijection(Bijection, HasLogDet, abc.ABC):
         batch = x.shape[: x.ndim - len(self.in_shape)]
         if not batch.numel():  # which many libraries do not take
             return x.new_zeros(*batch, *self.out_shape), x.new_zeros(batch)
-        z, log_det = self._forward_rows(_rows(x, self.in_shape))
+        z, log_det = self._forward_rows(x.reshape(batch.numel(), *self.in_shape))
         return z.reshape(*batch, *self.out_shape), log_det.reshape(batch)
 
     def inverse(self, z: Tensor) -> Tensor:
@@ -44,9 +43,5 @@ class ForeignBijection(Bijection, HasLogDet, abc.ABC):
         batch = z.shape[: z.ndim - len(self.out_shape)]
         if not batch.numel():
             return z.new_zeros(*batch, *self.in_shape)
-        return self._inverse_rows(_rows(z, self.out_shape)).reshape(*batch, *self.in_shape)
-
-
-def _rows(x: Tensor, shape: Sequence[int]) -> Tensor:
-    batch = x.shape[: x.ndim - len(shape)]
-    return x.reshape(batch.numel(), *shape)
+        x = self._inverse_rows(z.reshape(batch.numel(), *self.out_shape))
+        return x.reshape(*batch, *self.in_shape)

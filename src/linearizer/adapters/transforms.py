@@ -29,9 +29,8 @@ class ZukoBijection(ForeignBijection):
         super().__init__(shape)
         self.shape = self.in_shape
         inner = getattr(lazy, "transform", None)  # a flow beside its base distribution
-        self.lazy = inner if isinstance(inner, nn.Module) else lazy
-        if isinstance(inner, nn.ModuleList):
-            self.lazy = lazy
+        is_flow = isinstance(inner, nn.Module) and not isinstance(inner, nn.ModuleList)
+        self.lazy: nn.Module = lazy.transform if is_flow else lazy  # type: ignore[assignment]
 
     def _forward_rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return _call(self._transform(), x, len(self.in_shape))

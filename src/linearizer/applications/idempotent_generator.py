@@ -11,6 +11,7 @@ from linearizer import operators as ops
 from linearizer._checks import check_between, check_finite
 from linearizer.bijections import Bijection, Centring, Chain
 from linearizer.errors import RangeError, ShapeError
+from linearizer.fitting import accumulate, latent_length, normal
 from linearizer.linearizer import Linearizer
 from linearizer.operators import LinearOperator, LowRank, Moments, Projection
 from linearizer.saving import Saveable
@@ -74,7 +75,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         mean: Tensor | None = None,
     ) -> None:
         super().__init__()
-        n = _latent_length(g)
+        n = latent_length(g)
         if projection.in_shape != (n,) or projection.out_shape != (n,):
             raise ShapeError(
                 f"expected a projection of the latents {g.out_shape}, got {projection.in_shape} -> "
@@ -116,14 +117,15 @@ class IdempotentGenerator(nn.Module, Saveable):
         Raises:
             RangeError: If the rank is out of range, or given together with a projection.
         """
-        n = _latent_length(g)
+        n = latent_length(g)
         if projection is not None and rank is not None:
             raise RangeError("expected a rank or a projection, got both; a projection has its own")
         rank = n - 1 if rank is None else rank
         check_between(rank, 1, n - 1, f"the rank of a projection of {n} dimensions")
         if projection is not None:
             return cls._measured(g, data, projection)
-        moments, like = _moments(n, (g(batch) for batch in data))
+        moments = Moments(n)
+        like = accumulate(moments, (g(batch) for batch in data))
         values, vectors = torch.linalg.eigh(moments.covariance())
         basis = vectors.flip(1)[:, :rank].to(like).contiguous()  # one tensor, saved once
         variances = values.flip(0)[:rank].clamp_min(0).to(like)
@@ -136,7 +138,8 @@ class IdempotentGenerator(nn.Module, Saveable):
     ) -> "IdempotentGenerator":
         Q = ops.range_basis(projection)
         check_between(len(Q), 1, len(Q.mT) - 1, "the rank of the projection")
-        moments, like = _moments(len(Q), (projection(g(batch)) @ Q.mT for batch in data))
+        moments = Moments(len(Q))
+        like = accumulate(moments, (projection(g(batch)) @ Q.mT for batch in data))
         values, vectors = torch.linalg.eigh(moments.covariance())
         turn = vectors.flip(1)
         mean = (moments.mean() @ turn).to(like)
@@ -217,16 +220,14 @@ class IdempotentGenerator(nn.Module, Saveable):
         check_between(count, 1, math.inf, "the number of points")
         check_between(temperature, 0.0, math.inf, "the temperature")
         k = self._checked(rank)
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
-        draws = torch.randn(count, k, generator=generator).to(self.basis)
+        draws = normal((count, k), seed, self.basis)
         coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
         return self.g.inverse(coordinates @ self.basis[:, :k].mT)
 
     def noise(self, count: int, seed: int | None = None) -> Tensor:
         """N(0, I) points (count, *g.in_shape), nothing like data: what there is to project."""
         check_between(count, 1, math.inf, "the number of points")
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
-        return torch.randn(count, *self.g.in_shape, generator=generator).to(self.basis)
+        return normal((count, *self.g.in_shape), seed, self.basis)
 
     # Details
 
@@ -244,24 +245,6 @@ class IdempotentGenerator(nn.Module, Saveable):
         if isinstance(self.projection, Projection):
             return Projection.onto(part)
         return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
-
-
-def _moments(n: int, batches: Iterable[Tensor]) -> tuple[Moments, Tensor]:
-    """The moments of vectors, and one number of their dtype and device."""
-    moments, like = Moments(n), torch.zeros(())
-    for z in batches:
-        moments.update(z)
-        like = z.new_zeros(())
-    return moments, like
-
-
-def _latent_length(g: Bijection) -> int:
-    if len(g.out_shape) != 1:
-        raise ShapeError(
-            f"expected a bijection onto vectors, got latents {g.out_shape}; "
-            "end it with linearizer.Flatten"
-        )
-    return g.out_shape[0]
 
 
 @torch.no_grad()

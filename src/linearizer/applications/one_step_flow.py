@@ -10,6 +10,7 @@ from linearizer import operators as ops
 from linearizer._checks import check_between, reference
 from linearizer.bijections import Bijection, Centring, Chain, Identity, forward_and_log_det
 from linearizer.errors import RangeError, ShapeError
+from linearizer.fitting import accumulate, latent_length, normal
 from linearizer.linearizer import Linearizer
 from linearizer.operators import (
     CovarianceFlow,
@@ -119,8 +120,8 @@ class OneStepFlow(nn.Module, Saveable):
     @classmethod
     @torch.no_grad()
     def _fit_principal(cls, g: Bijection, data: Iterable[Tensor], rank: int) -> "OneStepFlow":
-        moments = PrincipalMoments(_latent_length(g), rank)
-        like = _stream(g, data, moments)
+        moments = PrincipalMoments(latent_length(g), rank)
+        like = accumulate(moments, (g(batch) for batch in data))
         directions, variances = (x.to(like) for x in moments.components())
         smallest = torch.finfo(variances.dtype).eps * len(directions) * variances[0]
         family = PrincipalCovarianceFlow(directions, variances.clamp_min(smallest))
@@ -166,9 +167,7 @@ class OneStepFlow(nn.Module, Saveable):
         check_between(temperature, 0.0, math.inf, "the temperature")
         like = reference(self.family)
         assert like is not None, "a family of operators holds numbers"
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
-        draws = torch.randn(count, *self.g_noise.in_shape, generator=generator)
-        return temperature * draws.to(like)
+        return temperature * normal((count, *self.g_noise.in_shape), seed, like)
 
     @torch.no_grad()
     def sample(
@@ -223,8 +222,7 @@ class OneStepFlow(nn.Module, Saveable):
         f = self.collapse()
         z = f.operator(self.g_noise(f.pinv()(data)))
         if latent_noise:
-            generator = None if seed is None else torch.Generator().manual_seed(seed)
-            z = z + latent_noise * torch.randn(z.shape, generator=generator).to(z)
+            z = z + latent_noise * normal(tuple(z.shape), seed, z)
         return self.g_data.inverse(z)
 
     def interpolate(self, x: Tensor, y: Tensor, count: int) -> Tensor:
@@ -293,25 +291,6 @@ class OneStepFlow(nn.Module, Saveable):
 @torch.no_grad()
 def _centred(g: Bijection, batches: Iterable[Tensor]) -> tuple[Bijection, Tensor]:
     """g with the mean of its latents subtracted, and their covariance."""
-    moments = Moments(_latent_length(g))
-    like = _stream(g, batches, moments)
+    moments = Moments(latent_length(g))
+    like = accumulate(moments, (g(batch) for batch in batches))
     return Chain(g, Centring(moments.mean().to(like))), moments.covariance().to(like)
-
-
-def _stream(g: Bijection, batches: Iterable[Tensor], moments: Moments | PrincipalMoments) -> Tensor:
-    """Fill the moments with latents, and return one number of their dtype and device."""
-    like = torch.zeros(())
-    for batch in batches:
-        z = g(batch)
-        moments.update(z)
-        like = z.new_zeros(())
-    return like
-
-
-def _latent_length(g: Bijection) -> int:
-    if len(g.out_shape) != 1:
-        raise ShapeError(
-            f"expected a bijection onto vectors, got latents {g.out_shape}; "
-            "end it with linearizer.Flatten"
-        )
-    return g.out_shape[0]

@@ -10,8 +10,8 @@ from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.cli.evaluation import evaluate_flow, has_labels
 from linearizer.cli.evaluation_table import Paper, evaluation_markdown
 from linearizer.cli.projector_evaluation import evaluate_projector, projector_markdown
-from linearizer.cli.run_folder import read_note
-from linearizer.data import Images, open_data
+from linearizer.cli.run_folder import open_data_of, read_note
+from linearizer.data import Images
 from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
 from linearizer.metrics import LPIPS, Classifier
 from linearizer.saving import CONFIG_FILE, find_model, load
@@ -45,14 +45,13 @@ def evaluate(
     data = data or note.get("data")
     if data is None:
         raise RangeError(f"expected the data set of {run}, got none; name it with --data")
-    data_dir = data_dir or (Path(note["data_dir"]) if note.get("data_dir") else None)
     out = out or Path(run)
     if (out / "evaluation.json").exists() and not overwrite:
         raise FileExistsAlreadyError(
             f"expected no evaluation in {out}, got one; choose another folder with --out, or "
             "replace it with --overwrite"
         )
-    train, held_out = open_data(data, data_dir, seed=note.get("seed", 0), size=note.get("size"))
+    train, held_out = open_data_of(note, data, data_dir)
     shape = model.g.in_shape if isinstance(model, IdempotentGenerator) else model.g_data.in_shape
     _check_shape(shape, train, data)
     judge = _judge(out / "judge", train)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from linearizer.applications import IdempotentGenerator
 from linearizer.cli.flow import Output, read_images, rows_of
-from linearizer.cli.run_folder import read_note
-from linearizer.data import corrupt, open_data
+from linearizer.cli.run_folder import open_data_of, read_note
+from linearizer.data import corrupt
 from linearizer.errors import RangeError
 from linearizer.saving import find_model
 
@@ -91,8 +91,7 @@ def _held_out(run: str, data_dir: Path | None, model: IdempotentGenerator) -> Te
     note = read_note(find_model(run))
     if note.get("data") is None:
         raise RangeError(f"expected images to project, got none, and {run} names no data; add some")
-    folder = data_dir or (Path(note["data_dir"]) if note.get("data_dir") else None)
-    _, held_out = open_data(note["data"], folder, seed=note["seed"], size=note["size"])
+    _, held_out = open_data_of(note, note["data"], data_dir)
     return held_out.images[:HELD_OUT]
 
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from linearizer.data import Images, open_data
 from linearizer.errors import FileExistsAlreadyError
 from linearizer.saving import CONFIG_FILE
 
@@ -45,6 +46,12 @@ def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path
     return checkpoints
 
 
+def finish_run(folder: Path, note: dict[str, Any]) -> None:
+    """Write what a finished run says of itself, and close it."""
+    (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    close_run(folder)
+
+
 def close_run(folder: Path) -> None:
     """Drop the checkpoints of a run that is finished."""
     shutil.rmtree(folder / CHECKPOINTS)
@@ -54,6 +61,12 @@ def read_note(run: Path) -> dict[str, Any]:
     """What the training of a model wrote of itself; nothing for a model from elsewhere."""
     path = run / NOTE
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def open_data_of(note: dict[str, Any], data: str, data_dir: Path | None) -> tuple[Images, Images]:
+    """A data set split as in the training that wrote a note, found where that found it."""
+    folder = data_dir or (Path(note["data_dir"]) if note.get("data_dir") else None)
+    return open_data(data, folder, seed=note.get("seed", 0), size=note.get("size"))
 
 
 def new_file(path: Path, *, overwrite: bool) -> Path:

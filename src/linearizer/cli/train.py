@@ -1,6 +1,5 @@
 """`linearizer train one-step`: a one-step flow on any images."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.bijections import Bijection
-from linearizer.cli.run_folder import NOTE, close_run, open_run
+from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.cli.sample_grids import SampleGrids
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
@@ -99,8 +98,7 @@ def train_one_step(
         "steps": trained.steps,
         "seconds": trained.seconds,
     }
-    (out / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-    close_run(out)
+    finish_run(out, note)
     console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the flow is in {out}")
     console.print(f"Look at it: linearizer sample {out} -n 64", soft_wrap=True)
 
@@ -113,11 +111,16 @@ def choose_recipe(data: str, preset: str | None, changes: dict[str, Any]) -> Rec
     return replace(PRESETS[name], **{k: v for k, v in changes.items() if v is not None})
 
 
+def statistics_of(g: Bijection, train: Images, seed: int) -> Images:
+    """As many images, drawn at random, as the covariance of the latents of g needs."""
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+    return train.take(order[: max(STATISTICS, 16 * g.out_shape[0])])
+
+
 @torch.no_grad()
 def fit_flow(g: Bijection, train: Images, recipe: Recipe, seed: int) -> OneStepFlow:
     """The closed-form flow on a trained g, from as many images as its statistics need."""
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
-    chosen = train.take(order[: max(STATISTICS, 16 * g.out_shape[0])])
+    chosen = statistics_of(g, train, seed)
     rank = DIRECTIONS if g.out_shape[0] > LARGEST_COVARIANCE else None
     return OneStepFlow.fit(g, chosen.dequantized(recipe.noise, seed).split(1000), rank=rank)
 

@@ -67,6 +67,27 @@ class Operator(StrEnum):
     paper = "paper"
 
 
+# Options that several of the commands have.
+Data = Annotated[
+    str, typer.Option(help="digits, mnist, faces64, hf:NAME, or a folder or zip of images.")
+]
+Out = Annotated[Path, typer.Option(help="Folder of the run.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the files of mnist or faces64 lie.")]
+Size = Annotated[
+    int | None, typer.Option(min=4, help="Side that a folder's images are resized to.")
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")]
+Depth = Annotated[int | None, typer.Option(min=1, help="Couplings.")]
+Width = Annotated[int | None, typer.Option(min=1, help="Hidden width of a coupling.")]
+NetworkPrecision = Annotated[
+    Precision | None,
+    typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
+]
+Tensorboard = Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")]
+MaxMinutes = Annotated[float | None, typer.Option(min=0.01, help="Train no longer than this.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace a finished run.")]
+
 train = typer.Typer(help="Train a model on images.", no_args_is_help=True)
 
 
@@ -77,13 +98,9 @@ def _train() -> None:
 
 @train.command("one-step")
 def one_step(
-    data: Annotated[
-        str, typer.Option(help="digits, mnist, faces64, hf:NAME, or a folder or zip of images.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where the files of mnist or faces64 lie.")
-    ] = None,
+    data: Data,
+    out: Out,
+    data_dir: DataDir = None,
     preset: Annotated[
         str | None, typer.Option(help="Recipe: digits, mnist, faces64 or quick.")
     ] = None,
@@ -91,13 +108,11 @@ def one_step(
         Operator, typer.Option(help="Closed form, or the paper's trained hypernetwork.")
     ] = Operator.closed_form,
     rank: Annotated[int, typer.Option(min=1, help="Of the paper's operator.")] = 16,
-    size: Annotated[
-        int | None, typer.Option(min=4, help="Side that a folder's images are resized to.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
+    size: Size = None,
+    steps: Steps = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.")] = None,
-    depth: Annotated[int | None, typer.Option(min=1, help="Couplings.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Hidden width of a coupling.")] = None,
+    depth: Depth = None,
+    width: Width = None,
     noise: Annotated[
         float | None, typer.Option(min=0.0, help="Dequantisation noise, in grey levels.")
     ] = None,
@@ -105,21 +120,16 @@ def one_step(
         float | None,
         typer.Option(min=0.0, help="Weight of reconstruction under latent noise."),
     ] = None,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
-    ] = None,
+    precision: NetworkPrecision = None,
     lpips_backbone: Annotated[
         Path | None,
         typer.Option(help="Weights of SqueezeNet 1.1: adds the paper's perceptual loss."),
     ] = None,
     lpips_heads: Annotated[Path | None, typer.Option(help="Weights of its LPIPS heads.")] = None,
-    tensorboard: Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")] = False,
-    max_minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Train no longer than this.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+    tensorboard: Tensorboard = False,
+    max_minutes: MaxMinutes = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train a one-step generator of images.
 
@@ -165,7 +175,7 @@ def style(
         list[str],
         typer.Option(help="NAME=FILE, weights of a fast-neural-style network; one or more."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    out: Out,
     data_dir: Annotated[Path | None, typer.Option(help="Where the files of faces64 lie.")] = None,
     size: Annotated[int, typer.Option(min=16, help="Side of the contents.")] = 64,
     contents: Annotated[
@@ -181,18 +191,16 @@ def style(
         int, typer.Option(min=1, help="Side of a style's kernel, odd; 1 mixes channels alone.")
     ] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 6000,
-    max_minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Train no longer than this.")
-    ] = None,
+    max_minutes: MaxMinutes = None,
     precision: Annotated[
         Precision, typer.Option(help="Type of the couplings' networks in training.")
     ] = Precision.full,
     recipe: Annotated[
         StyleRecipe, typer.Option(help="Ours, or the paper's: one content, a number a channel.")
     ] = StyleRecipe.ours,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    tensorboard: Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+    seed: Seed = 0,
+    tensorboard: Tensorboard = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train style transfer: two shared bijections, and a linear operator a teacher.
 
@@ -223,13 +231,9 @@ def style(
 
 @train.command("projector")
 def projector(
-    data: Annotated[
-        str, typer.Option(help="digits, mnist, faces64, hf:NAME, or a folder or zip of images.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where the files of mnist or faces64 lie.")
-    ] = None,
+    data: Data,
+    out: Out,
+    data_dir: DataDir = None,
     preset: Annotated[
         str | None, typer.Option(help="Size of g and of the run: digits, mnist, faces64 or quick.")
     ] = None,
@@ -253,13 +257,11 @@ def projector(
     estimator: Annotated[
         MaskEstimator, typer.Option(help="Of the gradient of its mask.")
     ] = MaskEstimator.straight_through,
-    size: Annotated[
-        int | None, typer.Option(min=4, help="Side that a folder's images are resized to.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")] = None,
+    size: Size = None,
+    steps: Steps = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Images a step.")] = None,
-    depth: Annotated[int | None, typer.Option(min=1, help="Couplings.")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Hidden width of a coupling.")] = None,
+    depth: Depth = None,
+    width: Width = None,
     noise: Annotated[
         float | None, typer.Option(min=0.0, help="Noise of our recipe, in grey levels.")
     ] = None,
@@ -270,16 +272,11 @@ def projector(
     damaged: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of damaged images, in our recipe.")
     ] = 0.5,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
-    ] = None,
-    tensorboard: Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")] = False,
-    max_minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Train no longer than this.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace a finished run.")] = False,
+    precision: NetworkPrecision = None,
+    tensorboard: Tensorboard = False,
+    max_minutes: MaxMinutes = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train a projector onto what data look like: f(f(x)) = f(x) for every x.
 

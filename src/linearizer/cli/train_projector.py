@@ -1,7 +1,6 @@
 """`linearizer train projector`: an idempotent generator of any images."""
 
-import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ from torch import Tensor
 
 from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.bijections import Bijection, Centring, Chain
-from linearizer.cli.run_folder import NOTE, close_run, open_run
+from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.cli.sample_grids import SampleGrids
-from linearizer.cli.train import choose_recipe
+from linearizer.cli.train import PREVIEW_STATISTICS, choose_recipe, statistics_of
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators import (
@@ -27,7 +26,6 @@ from linearizer.operators.mask import Estimator
 from linearizer.saving import load
 from linearizer.training import BinaryProjectionTraining, PrincipalProjection, Schedule, fit
 
-STATISTICS, PREVIEW_STATISTICS = 20_000, 2000
 LARGEST_RANK = 128
 PROJECTIONS: dict[str, type[BinaryProjection]] = {
     "diagonal": BinaryDiagonal,
@@ -106,15 +104,7 @@ def train_projector(
     trained = fit(
         module,
         train,
-        Schedule(
-            chosen.steps,
-            batch_size=chosen.batch_size,
-            noise=0.0,
-            seed=seed,
-            max_minutes=max_minutes,
-            average=chosen.average,
-            precision=chosen.precision,
-        ),
+        replace(Schedule.of(chosen, seed=seed, max_minutes=max_minutes), noise=0.0),
         title="Training g",
         checkpoints=checkpoints,
         logs=out,
@@ -125,9 +115,7 @@ def train_projector(
         return
     module.cpu().eval()
     finished(module, train, seed).save_pretrained(out, overwrite=True)
-    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
-    (out / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-    close_run(out)
+    finish_run(out, {**settings, "steps": trained.steps, "seconds": trained.seconds})
     console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the projector is in {out}")
     console.print(f"Look at it: linearizer project {out} --noise 8", soft_wrap=True)
 
@@ -138,18 +126,14 @@ def finished(
     """The projector of a trained g: in closed form, or with the projection that was trained."""
     if isinstance(module, PrincipalProjection):
         return fit_projector(module.g, train, module.ranks[-1], seed)
-    batches = _statistics(module.g, train, seed)
+    batches = statistics_of(module.g, train, seed).images.split(1000)
     return IdempotentGenerator.fit(module.g, batches, projection=module.projection.frozen())
 
 
 def fit_projector(g: Bijection, train: Images, rank: int, seed: int) -> IdempotentGenerator:
     """The closed-form projector on a trained g, from as many images as its statistics need."""
-    return IdempotentGenerator.fit(g, _statistics(g, train, seed), rank=rank)
-
-
-def _statistics(g: Bijection, train: Images, seed: int) -> tuple[Tensor, ...]:
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
-    return train.take(order[: max(STATISTICS, 16 * g.out_shape[0])]).images.split(1000)
+    batches = statistics_of(g, train, seed).images.split(1000)
+    return IdempotentGenerator.fit(g, batches, rank=rank)
 
 
 @torch.no_grad()
@@ -190,13 +174,10 @@ def _ranks(largest: int | None, n: int) -> list[int]:
 def _drawn(module: PrincipalProjection | BinaryProjectionTraining, few: Images) -> list[Tensor]:
     """Images, their projections, and what projected noise looks like."""
     x = few.images[:12].to(next(module.g.parameters()).device)
-    z = module.g(torch.cat([x, torch.randn(x.shape, generator=_seeded()).to(x)]))
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    z = module.g(torch.cat([x, noise.to(x)]))
     if isinstance(module, PrincipalProjection):
         z = module.project(z, module.ranks[-1])
     else:
         z = module.projection(z)
     return [x.cpu(), *module.g.inverse(z).cpu().split(12)]
-
-
-def _seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)

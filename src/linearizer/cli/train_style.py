@@ -1,6 +1,5 @@
 """`linearizer train style`: one pair of bijections, and an operator a teacher."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from linearizer._checks import Shape
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
-from linearizer.cli.run_folder import NOTE, close_run, open_run, read_note
+from linearizer.cli.run_folder import finish_run, open_run, read_note
 from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
 from linearizer.errors import RangeError
@@ -108,9 +107,7 @@ def train_style(
     some = train.images[:500].split(100)
     model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=kernel))
     model.save_pretrained(out, overwrite=True)
-    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
-    (out / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-    close_run(out)
+    finish_run(out, {**settings, "steps": trained.steps, "seconds": trained.seconds})
     console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the styles are in {out}")
     console.print(f"Look at them: linearizer stylize {out} PHOTO --mix NAME=1", soft_wrap=True)
 

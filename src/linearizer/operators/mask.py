@@ -21,9 +21,8 @@ class BinaryMask(nn.Module, Saveable):
     - `straight-through`: `db/dp = I` (Bengio, Léonard, Courville, arXiv:1308.3432).
     - `gumbel`: the same, with logistic noise added to the scores in training, so that each b is
       drawn with probability p (Jang, Gu, Poole, arXiv:1611.01144).
-    - `rotation`: `db/dp` is the rotation and scaling that carries p to b, each
-      beside its complement (Fifty et al.,
-      arXiv:2410.06424).
+    - `rotation`: `db/dp` is the rotation and scaling that carries p to b, each beside its
+      complement (Fifty et al., arXiv:2410.06424).
 
     Args:
         shape: Of the mask.
