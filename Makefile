@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench clean docs/demo.md docs/one-step.md
+.PHONY: setup demo test lint docs bench clean docs/demo.md docs/one-step.md
 
 setup: .venv/installed
 
