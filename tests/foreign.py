@@ -1,4 +1,4 @@
-"""Bijections of other libraries, adapted: real ones, of each library in variants."""
+"""Bijections and operators of other libraries, adapted: real ones, in variants."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,14 @@ import FrEIA.modules as fm
 import normflows as nf
 import torch
 import zuko
+from linear_operator import operators as lo
 from torch import nn
 from torch.distributions import transforms
 
 from linearizer.adapters import (
     ForeignBijection,
     FrEIABijection,
+    GPyTorchOperator,
     NormflowsBijection,
     TransformBijection,
     ZukoBijection,
@@ -84,3 +86,24 @@ def foreign(name: str, dtype: torch.dtype = torch.float64) -> ForeignBijection:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return FOREIGN[name]().to(dtype)
+
+
+FOREIGN_OPERATORS: dict[str, Callable[[], GPyTorchOperator]] = {
+    "toeplitz": lambda: GPyTorchOperator(
+        lo.ToeplitzLinearOperator(torch.tensor([4.0, 1.0, 0.5, 0.25, 0.0, 0.0]))
+    ),
+    "kronecker, trained": lambda: GPyTorchOperator(
+        lo.KroneckerProductLinearOperator(
+            lo.DenseLinearOperator(nn.Parameter(torch.eye(2) + 0.2 * torch.randn(2, 2))),
+            lo.DenseLinearOperator(torch.eye(3) + 0.2 * torch.randn(3, 3)),
+        ),
+        (2, 3),
+        (2, 3),
+    ),
+    "low rank plus diagonal": lambda: GPyTorchOperator(
+        lo.RootLinearOperator(torch.randn(N, 2)).add_diagonal(torch.rand(N) + 1.0)
+    ),
+    "rectangular": lambda: GPyTorchOperator(
+        lo.MatmulLinearOperator(torch.randn(4, 2), torch.randn(2, N))
+    ),
+}

@@ -245,6 +245,15 @@ def _structured(i: Shape, o: Shape) -> LinearOperator:
     return (_update(i, i) @ _update(i, i) - _projection(i, i)).T + _scaled_identity(i, i)
 
 
+def _function(i: Shape, o: Shape) -> LinearOperator:
+    A = _dense(i, o)
+    return lz.FunctionOperator(A, i, o, A.T, like=torch.empty(()))
+
+
+def _differentiated(i: Shape, o: Shape) -> LinearOperator:
+    return lz.FunctionOperator(_dense(i, o), i, o, like=torch.empty(()))
+
+
 def _any(i: Shape, o: Shape) -> bool:
     return True
 
@@ -313,6 +322,8 @@ FAMILIES: dict[str, Family] = {
     "laplacian": Family(
         _laplacian, _large_square_images, (((2, 4, 4), (2, 4, 4)), ((1, 3, 5), (1, 3, 5)))
     ),
+    "function": Family(_function, _any, _MAPS),
+    "function, differentiated": Family(_differentiated, _any, _MAPS),
     "sum": Family(_sum, _any, _MAPS),
     "scaled": Family(_scaled, _any, _MAPS),
     "scaled, trained": Family(_scaled_trained, _any, _VECTORS),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
-    ("_checks", "saving"),
+    ("_checks", "_extras", "saving"),
     ("bijections", "operators", "conditioners"),
     ("spaces", "ready_made", "adapters"),
     ("linearizer", "spectral"),
@@ -26,7 +26,9 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 CORE = {part for parts in LEVELS[:6] for part in parts} | {"__init__"}
 APART = {"bijections", "operators", "conditioners"}
-OPTIONAL = {"lightning", "torchmetrics", "sklearn", "matplotlib", "typer", "rich", "PIL"}
+OF_CORE = {"scipy", "huggingface_hub"}
+"""Extras that the core uses, where they are installed, and imports only then."""
+OPTIONAL = {"lightning", "torchmetrics", "sklearn", "matplotlib", "typer", "rich", "PIL"} | OF_CORE
 CORE_MAY_IMPORT = {"torch", "numpy", "safetensors", "linearizer", *sys.stdlib_module_names}
 
 
@@ -98,7 +100,7 @@ def test_core_needs_torch_alone() -> None:
     for path in ROOT.rglob("*.py"):
         if part_of(path) in CORE:
             packages = {n.split(".")[0] for n in imports(path.read_text(encoding="utf-8"))}
-            assert packages <= CORE_MAY_IMPORT, path
+            assert packages <= CORE_MAY_IMPORT | OF_CORE, path
 
 
 def test_import_is_light() -> None:

@@ -1,7 +1,7 @@
 """No class of the library escapes the laws: each is in the registry."""
 
 import linearizer as lz
-from foreign import FOREIGN, foreign
+from foreign import FOREIGN, FOREIGN_OPERATORS, foreign
 from linearizer.saving import Saveable
 from registry import BIJECTIONS, CONDITIONERS, FLOWS, OPERATORS, bijection, missing, operator
 
@@ -12,7 +12,8 @@ def test_every_bijection_is_registered() -> None:
 
 
 def test_every_operator_is_registered() -> None:
-    assert not missing(lz.LinearOperator, {type(operator(name)) for name in OPERATORS})
+    ours = {type(operator(name)) for name in OPERATORS}
+    assert not missing(lz.LinearOperator, ours | {type(A()) for A in FOREIGN_OPERATORS.values()})
 
 
 def test_every_flow_is_registered() -> None:

@@ -27,7 +27,8 @@ class Linearizer(nn.Module, Saveable):
 
     Args:
         g_x: Bijection of the domain.
-        operator: A, a `LinearOperator` or a matrix (m, n); trained if an `nn.Parameter`.
+        operator: A, a `LinearOperator`, a matrix (m, n), trained if an `nn.Parameter`, or an
+            `nn.Linear` without bias.
         g_y: Bijection of the codomain; g_x if not given.
 
     Raises:
@@ -42,7 +43,10 @@ class Linearizer(nn.Module, Saveable):
     """
 
     def __init__(
-        self, g_x: Bijection, operator: LinearOperator | Tensor, g_y: Bijection | None = None
+        self,
+        g_x: Bijection,
+        operator: LinearOperator | nn.Linear | Tensor,
+        g_y: Bijection | None = None,
     ) -> None:
         super().__init__()
         self.g_x = g_x

@@ -2,7 +2,7 @@
 
 import torch
 
-from linearizer.data.extras import needs_extra
+from linearizer._extras import needs_extra
 from linearizer.data.images import Images
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from linearizer.data.extras import needs_extra
+from linearizer._extras import needs_extra
 from linearizer.data.files import ImageFiles
 from linearizer.data.images import Images
 from linearizer.data.pixels import read_pixels

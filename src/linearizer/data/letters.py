@@ -6,7 +6,7 @@ import string
 import torch
 from torch import Tensor
 
-from linearizer.data.extras import needs_extra
+from linearizer._extras import needs_extra
 from linearizer.data.images import Images
 
 LETTERS = "".join(c for c in string.ascii_uppercase if c not in "IOSZ")  # these four are digits

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from linearizer.data.extras import needs_extra
+from linearizer._extras import needs_extra
 from linearizer.data.files import ImageFiles
 from linearizer.errors import FileFormatError, RangeError
 

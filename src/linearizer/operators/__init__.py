@@ -33,6 +33,7 @@ from linearizer.operators.covariance_flow import (
 from linearizer.operators.decompositions import SVD, Eigen, eig, null_basis, range_basis, svd
 from linearizer.operators.dense import Dense, as_operator
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
+from linearizer.operators.function import FunctionOperator
 from linearizer.operators.fuse import fuse
 from linearizer.operators.hyper_low_rank import HyperLowRank
 from linearizer.operators.integration import METHODS, Method, collapse, integrate
@@ -56,6 +57,7 @@ __all__ = [
     "Dense",
     "Diagonal",
     "Eigen",
+    "FunctionOperator",
     "HyperLowRank",
     "IdentityPlusLowRank",
     "LeastSquares",

@@ -8,7 +8,7 @@ to another device, is the same parameter everywhere it occurs.
 import abc
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from linearizer._checks import Shape, as_shape, check_input, reference
 from linearizer.errors import DeviceError, DtypeError, ShapeError
 from linearizer.saving import Saveable
+
+if TYPE_CHECKING:
+    from scipy.sparse import linalg
 
 
 class LinearOperator(nn.Module, Saveable, abc.ABC):
@@ -86,6 +89,25 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
         basis = torch.eye(self.n_in, dtype=self.dtype, device=self.device)
         images: Tensor = self(basis.unflatten(-1, self.in_shape))
         return images.flatten(1).mT
+
+    def as_scipy(self) -> "linalg.LinearOperator":
+        """A on flattened events for `scipy.sparse.linalg`: `cg`, `lsqr`, `eigsh`, `svds`, ...
+
+        It computes what A does at the time of the call, on the device of A, without gradients.
+
+        Raises:
+            MissingExtraError: If SciPy is not installed.
+
+        Example:
+            >>> import torch, linearizer as lz
+            >>> from scipy.sparse.linalg import svds
+            >>> A = lz.Diagonal(torch.tensor([3., 1., 2.]))
+            >>> svds(A.as_scipy(), k=1, return_singular_vectors=False)
+            array([3.], dtype=float32)
+        """
+        from linearizer.operators.as_scipy import as_scipy  # noqa: PLC0415  (it imports this)
+
+        return as_scipy(self)
 
     def __add__(self, other: "LinearOperator") -> "LinearOperator":
         return Sum(self, other) if isinstance(other, LinearOperator) else NotImplemented

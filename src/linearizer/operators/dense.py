@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from linearizer.errors import DtypeError, ShapeError
+from linearizer.errors import DtypeError, RangeError, ShapeError
 from linearizer.operators.base import LinearOperator, apply_matrix, register
 
 
@@ -55,15 +55,36 @@ class Dense(LinearOperator):
         return self.matrix
 
 
-def as_operator(operator: LinearOperator | Tensor) -> LinearOperator:
-    """An operator as it is, or a matrix as a `Dense` one."""
+def as_operator(operator: LinearOperator | nn.Linear | Tensor) -> LinearOperator:
+    """An operator as it is; a matrix, or the weight of a linear layer, as a `Dense` one.
+
+    The weight is the layer's own parameter: training one trains the other.
+
+    Raises:
+        RangeError: If the layer has a bias, with which it is affine.
+        DtypeError: If it is something else.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> layer = torch.nn.Linear(3, 2, bias=False)
+        >>> lz.as_operator(layer).matrix is layer.weight
+        True
+    """
     if isinstance(operator, LinearOperator):
         return operator
     if isinstance(operator, Tensor):
         return Dense(operator)
+    if isinstance(operator, nn.Linear):
+        if operator._parameters["bias"] is not None:
+            raise RangeError(
+                "expected a linear layer without bias, got one with a bias, which is affine; "
+                "build it with bias=False, or put the shift into g as linearizer.Centring(-bias)"
+            )
+        return Dense(operator.weight)
     raise DtypeError(
-        f"expected a LinearOperator or a matrix, got a {type(operator).__name__}; "
-        "wrap it as linearizer.Dense(torch.as_tensor(...))"
+        f"expected a LinearOperator, a matrix or a linear layer, got a {type(operator).__name__}; "
+        "wrap it as linearizer.Dense(torch.as_tensor(...)), or a function as "
+        "linearizer.FunctionOperator(...)"
     )
 
 

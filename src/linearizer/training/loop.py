@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from rich.console import Console
 from torch import Tensor
 
-from linearizer.data.extras import needs_extra
+from linearizer._extras import needs_extra
 from linearizer.data.images import Images
 from linearizer.training.batches import RandomBatches
 from linearizer.training.precision import conditioners_in
