@@ -22,9 +22,9 @@ import linearizer as lz
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.cli.evaluate_style import style_markdown
-from linearizer.cli.flow import resized
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.train_style import open_contents, taught, train_style
+from linearizer.data.images import resized
 from linearizer.metrics import psnr_db
 from linearizer.teachers import FastNeuralStyle, teach
 

@@ -1,6 +1,5 @@
 """What the commands on a trained one-step flow do."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn.functional import interpolate as interpolate_pixels
 
 from linearizer.applications import OneStepFlow
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import NOTE, new_file, read_note
+from linearizer.data.images import resized
 from linearizer.data.pixels import read_image
 from linearizer.errors import RangeError, ShapeError
 from linearizer.metrics import nats_to_bits, psnr_db
@@ -76,12 +75,6 @@ def read_images(paths: list[Path], shape: tuple[int, ...], *, resize: bool) -> T
             image = resized(image, (height, width))
         images.append(image)
     return torch.stack(images)
-
-
-def resized(image: Tensor, size: Sequence[int]) -> Tensor:
-    """An image (C, H, W) in [-1, 1] at another size, without aliasing."""
-    enlarged = interpolate_pixels(image[None], tuple(size), mode="bicubic", antialias=True)
-    return enlarged[0].clamp(-1, 1)
 
 
 @torch.no_grad()

@@ -14,12 +14,11 @@ from torch import Tensor
 from linearizer import operators as ops
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import STYLES
-from linearizer.cli.flow import resized
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import new_file
 from linearizer.cli.train_style import contents_of, taught
 from linearizer.data.files import SUFFIXES
-from linearizer.data.images import as_bytes
+from linearizer.data.images import as_bytes, resized
 from linearizer.data.pixels import read_image
 from linearizer.errors import FileFormatError, ShapeError
 from linearizer.saving import find_model

@@ -1,10 +1,12 @@
 """Images with labels in one range, and the noise that makes their grey levels continuous."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from linearizer.errors import RangeError
 
@@ -134,3 +136,16 @@ def as_bytes(images: Tensor) -> Tensor:
         [0, 128, 255]
     """
     return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def resized(image: Tensor, size: Sequence[int]) -> Tensor:
+    """An image (C, H, W) in [-1, 1] at another size, without aliasing.
+
+    Example:
+        >>> import torch
+        >>> from linearizer.data.images import resized
+        >>> resized(torch.zeros(1, 8, 8), (4, 6)).shape
+        torch.Size([1, 4, 6])
+    """
+    other = interpolate(image[None], tuple(size), mode="bicubic", antialias=True)
+    return other[0].clamp(-1, 1)

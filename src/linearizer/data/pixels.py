@@ -13,7 +13,7 @@ from torch import Tensor
 
 from linearizer._extras import needs_extra
 from linearizer.data.files import ImageFiles
-from linearizer.errors import FileFormatError, RangeError
+from linearizer.errors import FileFormatError, LinearizerError, LinearizerWarning, RangeError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +26,7 @@ Crop = Callable[[int, int], int]
 """The side of the centre square to keep, from width and height."""
 
 
-class SkippedFilesWarning(UserWarning):
+class SkippedFilesWarning(LinearizerWarning):
     """Some image files could not be read and were left out."""
 
 
@@ -85,23 +85,61 @@ def read_image(path: Path, *, grey: bool = False) -> Tensor:
         FileFormatError: If there is no such file, or it is no image.
         MissingExtraError: If Pillow is not installed.
     """
-    with needs_extra("pillow"):
-        from PIL import ImageOps  # noqa: PLC0415
     if not path.is_file():
         raise FileFormatError(f"expected an image file, got no file {path}; check the path")
+    return decode_image(path.read_bytes(), str(path), grey=grey)
+
+
+def decode_image(
+    content: bytes,
+    where: str,
+    *,
+    grey: bool = False,
+    max_pixels: int | None = None,
+    max_side: int | None = None,
+) -> Tensor:
+    """One image (1 or 3, H, W) in [-1, 1], upright, laid on white where it is transparent.
+
+    Args:
+        content: The bytes of a file.
+        where: What it is, for messages.
+        grey: Whether the result has one channel.
+        max_pixels: Refuse an image of more, by its header, before it takes up memory.
+        max_side: Reduce it until no side is longer.
+
+    Raises:
+        FileFormatError: If it is no image.
+        RangeError: If it has too many pixels.
+        MissingExtraError: If Pillow is not installed.
+    """
+    with needs_extra("pillow"):
+        from PIL import Image, ImageOps  # noqa: PLC0415
     try:
-        with _open(path.read_bytes()) as image:
+        with _open(content) as image:
+            if max_pixels is not None and image.width * image.height > max_pixels:
+                raise _too_large(where, f"{image.width}×{image.height} pixels", max_pixels)
             ImageOps.exif_transpose(image, in_place=True)
-            pixels = np.array(_opaque(image, "L" if grey else "RGB"))
-    except MemoryError:
+            opaque = _opaque(image, "L" if grey else "RGB")
+        if max_side is not None:
+            opaque.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+        pixels = np.array(opaque)
+    except (MemoryError, LinearizerError):
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(where, "many more", max_pixels or Image.MAX_IMAGE_PIXELS) from error
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ...
         raise FileFormatError(
-            f"expected an image in {path}, got something unreadable ({error}); save it as PNG or "
+            f"expected an image in {where}, got something unreadable ({error}); save it as PNG or "
             "JPEG"
         ) from error
     channels = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).movedim(-1, 0)
     return channels / 127.5 - 1
+
+
+def _too_large(where: str, size: str, limit: int | None) -> RangeError:
+    return RangeError(
+        f"expected at most {(limit or 0) / 1e6:g} megapixels in {where}, got {size}; reduce it"
+    )
 
 
 def _map_readable(f: Callable[[int], T], items: list[int], reasons: dict[int, str]) -> dict[int, T]:
