@@ -23,6 +23,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open site/index.html, or serve it: $(BIN)/python -m http.server --directory site"
+
 bench: setup
 	$(BIN)/python benchmarks/bijections.py --out docs/bijections.md
 	$(BIN)/python benchmarks/one_step.py --out docs/one-step-benchmark.md
