@@ -10,10 +10,11 @@ from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.cli.evaluation import evaluate_flow, has_labels
 from linearizer.cli.evaluation_table import Paper, evaluation_markdown
 from linearizer.cli.projector_evaluation import evaluate_projector, projector_markdown
-from linearizer.cli.run_folder import open_data_of, read_note
+from linearizer.cli.run_folder import open_data_of
 from linearizer.data import Images
 from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
 from linearizer.metrics import LPIPS, Classifier
+from linearizer.notes import read_note
 from linearizer.saving import CONFIG_FILE, find_model, load
 from linearizer.training import train_classifier
 

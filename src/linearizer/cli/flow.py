@@ -10,11 +10,12 @@ from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.run_folder import NOTE, new_file, read_note
+from linearizer.cli.run_folder import new_file
 from linearizer.data.images import resized
 from linearizer.data.pixels import read_image
 from linearizer.errors import RangeError, ShapeError
 from linearizer.metrics import nats_to_bits, psnr_db
+from linearizer.notes import NOTE, read_note
 from linearizer.operators import Method
 from linearizer.saving import find_model
 from linearizer.spaces import InducedSpace

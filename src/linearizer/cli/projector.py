@@ -9,9 +9,10 @@ from torch import Tensor
 
 from linearizer.applications import IdempotentGenerator
 from linearizer.cli.flow import Output, read_images, rows_of
-from linearizer.cli.run_folder import open_data_of, read_note
+from linearizer.cli.run_folder import open_data_of
 from linearizer.data import corrupt
 from linearizer.errors import RangeError
+from linearizer.notes import read_note
 from linearizer.saving import find_model
 
 HELD_OUT = 8

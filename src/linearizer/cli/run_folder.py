@@ -7,9 +7,10 @@ from typing import Any
 
 from linearizer.data import Images, open_data
 from linearizer.errors import FileExistsAlreadyError
+from linearizer.notes import NOTE
 from linearizer.saving import CONFIG_FILE
 
-CHECKPOINTS, NOTE = "checkpoints", "run.json"
+CHECKPOINTS = "checkpoints"
 
 
 def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path:
@@ -53,14 +54,9 @@ def finish_run(folder: Path, note: dict[str, Any]) -> None:
 
 
 def close_run(folder: Path) -> None:
-    """Drop the checkpoints of a run that is finished."""
+    """Certify the weights of a run that is finished, and drop its checkpoints."""
+    certify(folder, load_quietly(folder))
     shutil.rmtree(folder / CHECKPOINTS)
-
-
-def read_note(run: Path) -> dict[str, Any]:
-    """What the training of a model wrote of itself; nothing for a model from elsewhere."""
-    path = run / NOTE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def open_data_of(note: dict[str, Any], data: str, data_dir: Path | None) -> tuple[Images, Images]:

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from linearizer._checks import Shape
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
-from linearizer.cli.run_folder import finish_run, open_run, read_note
+from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
 from linearizer.errors import RangeError
+from linearizer.notes import read_note
 from linearizer.operators import CircularConvolution
 from linearizer.ready_made import style_bijection
 from linearizer.teachers import FastNeuralStyle, teach
