@@ -1,0 +1,42 @@
+"""From what a visitor does to a function and back to the page."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from linearizer.errors import LinearizerError
+
+
+def told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with every expected error as a message in the page."""
+
+    @wraps(function)
+    def telling(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except LinearizerError as error:
+            raise gr.Error(str(error), duration=30, print_exception=False) from error
+
+    return telling
+
+
+def on(
+    triggers: Sequence[Callable[..., Any]],
+    function: Callable[..., Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+) -> None:
+    """Run a function on any of these events; one at a time, as all share the processor."""
+    gr.on(
+        list(triggers),
+        told(function),
+        list(inputs),
+        list(outputs),
+        concurrency_id="models",
+        concurrency_limit=1,
+        trigger_mode="always_last",
+        api_visibility="private",
+        show_progress="minimal",
+    )

@@ -1,0 +1,86 @@
+"""The tab of the one-step flow."""
+
+from typing import Any
+
+import gradio as gr
+from torch import Tensor
+
+from linearizer.app import one_step
+from linearizer.app.events import on
+from linearizer.app.models import Models
+from linearizer.app.pictures import SIDE, digit_from, photo_from
+
+SAYS = """
+**A sampler of N steps is one step.** The flow from noise to digits is linear between two induced
+spaces. So each of its steps is a matrix, and their product, one matrix, does the work of all:
+the first two rows are equal. Its inverse finds the noise of an image, and its singular
+vectors are directions to walk along.
+"""
+
+
+def one_step_tab(tab: gr.Tab, models: Models) -> None:
+    """Build it, and fill it when it is opened."""
+    gr.Markdown(SAYS)
+    with gr.Row():
+        with gr.Column(min_width=240):
+            gr.Markdown("### Samples")
+            steps = gr.Slider(1, one_step.MOST_STEPS, 20, step=1, label="N, the number of steps")
+            seed = gr.Slider(0, 999, 3, step=1, label="seed of the noise")
+            draw = gr.Button("Sample", variant="primary", elem_id="sample")
+        with gr.Column(scale=3):
+            samples = gr.HTML(elem_id="samples")
+            times = gr.Markdown(elem_id="times")
+    with gr.Row():
+        with gr.Column(min_width=240):
+            gr.Markdown("### Images to noise, and between them")
+            files = gr.File(
+                label=f"One or two images of a digit, made {SIDE}×{SIDE} and grey",
+                file_count="multiple",
+                file_types=["image"],
+                height=150,
+                elem_id="images",
+            )
+            turn = gr.Button("Invert and interpolate", variant="primary", elem_id="invert")
+        with gr.Column(scale=3):
+            inverse = gr.HTML(elem_id="inverse")
+            closeness = gr.Markdown(elem_id="closeness")
+            line = gr.HTML(elem_id="image-line")
+    with gr.Row():
+        with gr.Column(min_width=240):
+            gr.Markdown("### Singular directions")
+            start = gr.Slider(0, 999, 1, step=1, label="seed of the digit in the middle")
+            count = gr.Slider(1, one_step.MOST_DIRECTIONS, 4, step=1, label="directions")
+            reach = gr.Slider(
+                0, one_step.FURTHEST, 6, step=0.5, label="reach, in deviations of the noise"
+            )
+            walk = gr.Button("Walk", variant="primary", elem_id="walk")
+        walks = gr.HTML(elem_id="walks")
+
+    def sample(steps: float, seed: float) -> tuple[str, str]:
+        return one_step.samples(models.digits, int(steps), int(seed))
+
+    def invert(files: list[str] | None) -> tuple[str, str, str]:
+        images = [_digit(file) for file in (files or [])[:2]]
+        pictures, note = one_step.inversion(models.digits, images)
+        return pictures, note, one_step.line(models.digits, images)
+
+    def directions(seed: float, count: float, reach: float) -> str:
+        digit = models.digits.generated(1, int(seed))[0]
+        return one_step.walks(models.digits, digit, int(count), reach)
+
+    def both(*values: Any) -> tuple[str, ...]:
+        return *sample(*values[:2]), directions(*values[2:])
+
+    on([draw.click, steps.release, seed.release], sample, [steps, seed], [samples, times])
+    on([turn.click, files.upload], invert, [files], [inverse, closeness, line])
+    on(
+        [walk.click, start.release, count.release, reach.release],
+        directions,
+        [start, count, reach],
+        [walks],
+    )
+    on([tab.select], both, [steps, seed, start, count, reach], [samples, times, walks])
+
+
+def _digit(file: str) -> Tensor:
+    return digit_from(photo_from(file, grey=True, max_side=8 * SIDE))

@@ -1,0 +1,131 @@
+"""Between the browser and tensors: uploads, drawings, and boards of small pictures."""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import pad
+
+from linearizer.data.images import as_bytes, resized
+from linearizer.data.pixels import decode_image
+from linearizer.errors import RangeError
+
+MAX_PIXELS = 20_000_000
+SIDE, INK_SIDE = 28, 20  # MNIST centres digits of 20 pixels by their mass in images of 28
+CANVAS = 10 * SIDE
+FAINTEST = 0.2
+BLACK = -1.0
+
+
+def photo_from(upload: str | None, *, grey: bool, max_side: int) -> Tensor:
+    """An uploaded file as an image (1 or 3, H, W) in [-1, 1], no side longer than `max_side`.
+
+    Raises:
+        RangeError: If there is none, or it has more than `MAX_PIXELS`.
+        FileFormatError: If it is no image.
+    """
+    if upload is None:
+        raise RangeError("expected an image, got nothing; upload one first")
+    content = Path(upload).read_bytes()
+    return decode_image(content, "the upload", grey=grey, max_pixels=MAX_PIXELS, max_side=max_side)
+
+
+def digit_from(image: Tensor) -> Tensor:
+    """A grey image (1, H, W) as a digit (1, 28, 28): light ink on black, nothing cut off.
+
+    An image with a light border is dark ink on paper, and is inverted.
+    """
+    border = torch.cat([image[0, 0], image[0, -1], image[0, :, 0], image[0, :, -1]])
+    image = -image if border.mean() > 0 else image
+    longest = max(image.shape[1:])
+    height, width = (max(1, round(SIDE * n / longest)) for n in image.shape[1:])
+    top, left = (SIDE - height) // 2, (SIDE - width) // 2
+    around = (left, SIDE - width - left, top, SIDE - height - top)
+    return pad(resized(image, (height, width)), around, value=BLACK)
+
+
+def drawing_from(canvas: Image.Image | None, *, centred: bool) -> Tensor:
+    """A canvas with dark ink on white or on nothing, as a digit (1, 28, 28) in [-1, 1].
+
+    Args:
+        canvas: As the browser sends it.
+        centred: Crop the ink, and centre it as the digits of MNIST are.
+
+    Raises:
+        RangeError: If there is no ink on it.
+    """
+    ink = _ink(canvas)
+    if ink is None:
+        raise RangeError("expected a digit, got an empty canvas; draw one, or pick one below it")
+    digit = _centred(ink) if centred else ink.resize((SIDE, SIDE), Image.Resampling.BOX)
+    return torch.from_numpy(np.array(digit, dtype=np.float32))[None] / 127.5 - 1
+
+
+def canvas_of(digit: Tensor) -> Image.Image:
+    """A digit (1, 28, 28) as dark ink on white paper, large enough to draw on."""
+    paper = Image.fromarray(255 - as_bytes(digit[0]).numpy())
+    return paper.resize((CANVAS, CANVAS), Image.Resampling.NEAREST)
+
+
+def picture(image: Tensor) -> Image.Image:
+    """An image (1 or 3, H, W) in [-1, 1] for the browser."""
+    pixels = as_bytes(image).movedim(0, -1).contiguous().numpy()
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def board(
+    rows: Sequence[Tensor], row_labels: Sequence[str], column_labels: Sequence[str] = ()
+) -> str:
+    """Rows of small images (k, 1, H, W) as a table in HTML; the browser enlarges the pixels.
+
+    Example:
+        >>> import torch
+        >>> from linearizer.app.pictures import board
+        >>> board([torch.zeros(2, 1, 8, 8)], ["grey"]).count("<img")
+        2
+    """
+    head = "".join(f"<th>{escape(label)}</th>" for label in column_labels)
+    lines = [f"<tr><td></td>{head}</tr>"] if column_labels else []
+    for label, row in zip(row_labels, rows, strict=True):
+        cells = "".join(f"<td>{_tag(x, f'{label}, {i}')}</td>" for i, x in enumerate(row, 1))
+        lines.append(f"<tr><th>{escape(label)}</th>{cells}</tr>")
+    return f'<div class="board"><table>{"".join(lines)}</table></div>'
+
+
+def _tag(image: Tensor, name: str) -> str:
+    file = io.BytesIO()
+    picture(image).save(file, format="PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'
+
+
+def _ink(canvas: Image.Image | None) -> Image.Image | None:
+    """Light ink on black, if there is any."""
+    if canvas is None:
+        return None
+    paper = Image.new("RGBA", canvas.size, "white")
+    grey = Image.alpha_composite(paper, canvas.convert("RGBA")).convert("L")
+    ink = grey.point(lambda level: 255 - level)
+    return ink if ink.getextrema()[1] > FAINTEST * 255 else None  # type: ignore[operator]
+
+
+def _centred(ink: Image.Image) -> Image.Image:
+    digit = ink.crop(ink.getbbox())
+    digit = digit.resize(
+        [max(1, round(INK_SIDE * n / max(digit.size))) for n in digit.size],
+        Image.Resampling.LANCZOS,
+    )
+    mass = np.asarray(digit, dtype=np.float64)
+    middle = [
+        float((mass.sum(1 - axis) * np.arange(n)).sum() / mass.sum())
+        for axis, n in enumerate(mass.shape)
+    ]
+    framed = Image.new("L", (SIDE, SIDE))
+    framed.paste(digit, (round((SIDE - 1) / 2 - middle[1]), round((SIDE - 1) / 2 - middle[0])))
+    return framed

@@ -1,0 +1,60 @@
+"""The tab of two digits."""
+
+from typing import Any
+
+import gradio as gr
+
+from linearizer.app import playground
+from linearizer.app.digit_pad import DigitPad, digit_on
+from linearizer.app.events import on
+from linearizer.app.models import Models
+
+SAYS = """
+**Digits as vectors.** A network g maps a digit to coordinates and back without loss. There, digits
+are added and scaled like any vectors: `u ⊕ v = g⁻¹(g(u) + g(v))`, so this is linear by
+construction. Sums in pixels lie on top of each other; here they read as one digit, often.
+
+g learned digits with noise on them. What you draw has none, and lies nearer to zero than any
+digit that g has seen; results are shown without the noise that g adds. Sums are not what g was
+trained for, and some look odd.
+"""
+
+
+def playground_tab(page: gr.Blocks, models: Models) -> None:
+    """Build it, and fill it when the page is opened."""
+    gr.Markdown(SAYS)
+    with gr.Row():
+        with gr.Column(min_width=320):
+            u = DigitPad(models, "u: draw a digit", "u", seed=1, first=0)
+        with gr.Column(min_width=320):
+            v = DigitPad(models, "v: draw another", "v", seed=8, first=1)
+        with gr.Column(min_width=240):
+            reach = playground.FURTHEST
+            a = gr.Slider(-reach, reach, 0.5, step=0.05, label="a, the factor of u")
+            b = gr.Slider(-reach, reach, 0.5, step=0.05, label="b, the factor of v")
+            run = gr.Button("Add, scale, interpolate", variant="primary", elem_id="add")
+            law = gr.Markdown(elem_id="law")
+    sums = gr.HTML(label="Sums and multiples", show_label=True, elem_id="sums")
+    line = gr.HTML(label="From u to v", show_label=True, elem_id="line")
+    u.listen()
+    v.listen()
+
+    def both(x: Any, y: Any, a: float, b: float) -> tuple[str, str, str]:
+        error = playground.law(models.digits, x, y)
+        return (
+            playground.sums(models.digits, x, y, a, b),
+            playground.line(models.digits, x, y),
+            f"`g(u ⊕ v)` and `g(u) + g(v)` differ by {error:.1e}, relatively: rounding.",
+        )
+
+    def answer(x: Any, y: Any, a: float, b: float) -> tuple[str, str, str]:
+        return both(digit_on(x), digit_on(y), a, b)
+
+    def start(a: float, b: float) -> tuple[Any, ...]:
+        canvas_u, choices_u, x = u.start()
+        canvas_v, choices_v, y = v.start()
+        return canvas_u, choices_u, canvas_v, choices_v, *both(x, y, a, b)
+
+    results = [sums, line, law]
+    on([run.click, a.release, b.release], answer, [u.canvas, v.canvas, a, b], results)
+    on([page.load], start, [a, b], [u.canvas, u.choices, v.canvas, v.choices, *results])

@@ -1,0 +1,91 @@
+"""The server of the page: on this machine alone unless told otherwise."""
+
+import os
+import signal
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+from linearizer._extras import needs_extra
+from linearizer.app.models import Models
+from linearizer.errors import RangeError
+
+PORT, HOST = 7860, "127.0.0.1"
+LARGEST_FILE = "25mb"
+WAITING = 32
+
+
+def serve(
+    host: str = HOST,
+    port: int = PORT,
+    styles: Sequence[str] | None = None,
+    *,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve the page until the process is interrupted or terminated.
+
+    Uploads go to a folder of their own, which is removed at the end.
+
+    Args:
+        host: Address to listen on; 127.0.0.1 is reached from this machine alone.
+        port: Port to listen on.
+        styles: Folders or names of models of styles; the shipped one by default.
+        say: Told the address, once it answers.
+
+    Raises:
+        RangeError: If the address or port cannot be listened on.
+        FileFormatError: If one of the styles is no model of styles.
+        MissingExtraError: If Gradio is not installed.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
+    with needs_extra("gradio", "app"):
+        import gradio  # noqa: F401, PLC0415
+    from PIL import Image  # noqa: PLC0415
+    from starlette.middleware import Middleware  # noqa: PLC0415
+
+    from linearizer.app.gate import NoAddresses  # noqa: PLC0415
+    from linearizer.app.page import CSS, build_page, theme  # noqa: PLC0415
+    from linearizer.app.pictures import MAX_PIXELS  # noqa: PLC0415
+
+    # Gradio decodes drawings by itself: what is too large is refused there by its header too.
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    models = Models(styles)
+    with tempfile.TemporaryDirectory(prefix="linearizer-app-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        page = build_page(models).queue(max_size=WAITING)
+        try:
+            _, address, _ = page.launch(
+                server_name=host,
+                server_port=port,
+                share=False,
+                quiet=True,
+                show_error=False,
+                prevent_thread_lock=True,
+                footer_links=[],
+                run_history=False,
+                ssr_mode=False,
+                mcp_server=False,
+                max_file_size=LARGEST_FILE,
+                app_kwargs={"middleware": [Middleware(NoAddresses)], "docs_url": None},
+                theme=theme(),
+                css=CSS,
+            )
+        except OSError as error:
+            raise RangeError(
+                f"expected an address and port that are free, got {host}:{port}, which another "
+                "program uses or this machine does not have; choose another --port or --host"
+            ) from error
+        say(f"{address}  (Ctrl+C stops it)")
+        if not _is_loopback(host):
+            say("Everyone who reaches this machine can use the page; there is no password.")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        page.block_thread()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
