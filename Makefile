@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint docs bench clean docs/demo.md docs/one-step.md
+.PHONY: setup demo test lint docs examples bench clean docs/demo.md docs/one-step.md docs/comparison.md
 
 setup: .venv/installed
 
@@ -36,6 +36,12 @@ docs/demo.md: setup
 
 docs/one-step.md: setup
 	$(BIN)/python benchmarks/one_step_page.py --out docs $(if $(FACES),--faces $(FACES))
+
+docs/comparison.md: setup
+	$(BIN)/python benchmarks/comparison.py
+
+examples: setup
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace examples/*.ipynb
 
 clean:
 	rm -rf .venv .pytest_cache .hypothesis .mypy_cache .ruff_cache
