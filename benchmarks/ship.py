@@ -10,13 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from linearizer.applications import IdempotentGenerator, OneStepFlow
+from linearizer.cli.model_card import write_certificate
 from linearizer.cli.train import fit_flow
 from linearizer.cli.train_projector import fit_projector
 from linearizer.data import Images, open_data
 from linearizer.saving import PRETRAINED, load, round_to_half_
 from linearizer.training import PRESETS, Recipe
+from linearizer.verification import certify, load_quietly
 
-CARD = """# {name}
+CARD = """---
+library_name: linearizer
+license: apache-2.0
+tags:
+- linearizer
+- image-generation
+datasets:
+- {data}
+---
+
+# {name}
 
 {what}
 
@@ -59,6 +71,8 @@ def command(note: dict[str, Any], recipe: Recipe) -> str:
                 if option != "precision"
                 else f"--precision {value}"
             )
+    if note["application"] == "one-step" and recipe.saturation is not None:
+        words.append("--tame")
     words += [f"--{option} {value:g}" for option, value in note.get("weights", {}).items()]
     return " ".join([*words, f"--seed {note['seed']}"])
 
@@ -138,6 +152,7 @@ def main() -> None:
         table.read_text(encoding="utf-8") if table else "",
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
+    write_certificate(folder, certify(folder, load_quietly(folder)), model)
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     print(f"{folder}: {size:.1f} MB")
 

@@ -73,3 +73,15 @@ class FileExistsAlreadyError(LinearizerError, FileExistsError):
 
 class MissingExtraError(LinearizerError, ImportError):
     """A feature needs an optional dependency that is not installed."""
+
+
+class CertificateError(LinearizerError, ValueError):
+    """Weights do not obey the laws, or are not those of their certificate."""
+
+
+class LinearizerWarning(UserWarning):
+    """Base of all warnings of this library."""
+
+
+class CertificateWarning(LinearizerWarning):
+    """No certificate says that the laws hold on weights that were loaded."""

@@ -6,9 +6,9 @@ from goes to `config.json`, every parameter and buffer to `model.safetensors`. A
 occurs twice (a g shared by both sides of a Linearizer) is written once and shared again.
 """
 
-import hashlib
 import inspect
 import json
+import tempfile
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,8 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from linearizer._files import sha256, written_whole
 from linearizer._version import __version__
+from linearizer.certificate import warn_unless_certified
 from linearizer.errors import FileExistsAlreadyError, FileFormatError, NotSaveableError
+from linearizer.hub import HUB, download, push_folder
 
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
@@ -41,6 +44,8 @@ class Saveable:
     """
 
     registry: ClassVar[dict[str, type["Saveable"]]] = {}
+    certified: ClassVar[bool] = False
+    """Whether `load` warns if no certificate says that the laws hold on the weights."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Make the class known to `load` by its name."""
@@ -73,23 +78,46 @@ class Saveable:
         root = objects.describe(self)
         folder.mkdir(parents=True, exist_ok=True)
         weights = folder / WEIGHTS_FILE
-        with _written_whole(weights) as path:
+        with written_whole(weights) as path:
             save_file({k: _stored(t, compact) for k, t in tensors.items()}, path)
         config = {
             "format": "linearizer",
             "format_version": FORMAT_VERSION,
             "linearizer_version": __version__,
-            "sha256": _sha256(weights),
+            "sha256": sha256(weights),
             "dtypes": {name: _dtype_name(t) for name, t in tensors.items()},
             "frozen": [name for name, t in tensors.items() if _is_frozen(t)],
             "root": root,
             "objects": objects.table,
         }
-        with _written_whole(folder / CONFIG_FILE) as path:
+        with written_whole(folder / CONFIG_FILE) as path:
             path.write_text(json.dumps(config, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     def loaded_from(self, folder: Path) -> None:
         """Called by `load` at the end, for classes that keep more files in the folder."""
+
+    def parts_in(self, folder: Path) -> list[Path]:
+        """The folders that hold this model: `folder`, and those of what `loaded_from` reads."""
+        return [folder]
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Save, and push to `OWNER/NAME` on the Hugging Face hub; `load("hf:OWNER/NAME")` loads.
+
+        A model in a folder goes there with its card and certificate by `linearizer push`.
+
+        Args:
+            repo_id: `OWNER/NAME`.
+            options: Of `huggingface_hub.ModelHubMixin.push_to_hub`, such as `private=True`.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            MissingExtraError: If huggingface_hub is not installed.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return push_folder(Path(folder), repo_id, **options)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -109,7 +137,7 @@ class Saveable:
 
 
 def load(folder: str | Path) -> Any:
-    """Build whatever was saved in `folder`, or the pretrained model of that name.
+    """Build whatever was saved in `folder`, the pretrained model of that name, or `hf:OWNER/NAME`.
 
     Example:
         >>> import linearizer as lz
@@ -118,6 +146,10 @@ def load(folder: str | Path) -> Any:
 
     Raises:
         FileFormatError: If the files are missing, damaged, foreign or of a newer format.
+
+    Warns:
+        CertificateWarning: If the model of an application has no certificate of these very
+            files, or one on which a law does not hold; `linearizer verify` writes one.
     """
     folder = find_model(folder)
     config = _read_config(folder / CONFIG_FILE)
@@ -144,11 +176,17 @@ def load(folder: str | Path) -> Any:
         ) from error
     if isinstance(root, Saveable):
         root.loaded_from(folder)
+        warn_unless_certified(folder, root.parts_in(folder), required=root.certified)
     return root
 
 
 def find_model(name: str | Path) -> Path:
-    """The folder itself if there is one, or else that of the pretrained model of this name."""
+    """The folder itself if there is one, or else that of the pretrained model of this name.
+
+    `hf:OWNER/NAME` is downloaded from the Hugging Face hub.
+    """
+    if str(name).startswith(HUB):
+        return download(str(name).removeprefix(HUB))
     path = Path(name)
     is_shipped = not path.exists() and str(name) in list_pretrained()
     return PRETRAINED / path if is_shipped else path
@@ -290,13 +328,13 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
+def _read_weights(path: Path, expected: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileFormatError(
             f"expected {path.name} in {path.parent}, got no such file; "
             "copy the whole folder that save_pretrained wrote"
         )
-    if _sha256(path) != sha256:
+    if sha256(path) != expected:
         raise FileFormatError(
             f"expected {path} to be the file that its config describes, got other bytes; "
             "it is truncated, damaged or of another model: save or download it again"
@@ -335,28 +373,6 @@ def _dtype_name(tensor: Tensor) -> str:
 
 def _is_frozen(tensor: Tensor) -> bool:
     return isinstance(tensor, nn.Parameter) and not tensor.requires_grad
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class _written_whole:  # noqa: N801  (used as a function)
-    """A path to write to that takes the target's place only when all went well."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        self.part = target.with_name(target.name + ".part")
-
-    def __enter__(self) -> Path:
-        return self.part
-
-    def __exit__(self, error: object, *_: object) -> None:
-        if error is None:
-            self.part.replace(self.target)
-        else:
-            self.part.unlink(missing_ok=True)
 
 
 def _named(cls: type) -> str:

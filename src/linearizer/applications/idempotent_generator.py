@@ -62,6 +62,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         torch.Size([3, 6])
     """
 
+    certified = True
     basis: Tensor
     variances: Tensor
     mean: Tensor

@@ -55,6 +55,8 @@ class OneStepFlow(nn.Module, Saveable):
         True
     """
 
+    certified = True
+
     def __init__(
         self,
         g_data: Bijection,

@@ -87,6 +87,8 @@ class StyleTransfer(nn.Module, Saveable):
         torch.Size([2, 3, 30, 50])
     """
 
+    certified = True
+
     def __init__(
         self,
         g_x: Bijection,
@@ -427,8 +429,13 @@ class StyleTransfer(nn.Module, Saveable):
 
     def loaded_from(self, folder: Path) -> None:
         """Add every style beside the bijections."""
-        for place in sorted((folder / STYLES).glob(f"*/{CONFIG_FILE}")):
-            self.load_style(place.parent)
+        for place in self.parts_in(folder)[1:]:
+            self.load_style(place)
+
+    def parts_in(self, folder: Path) -> list[Path]:
+        """The folder of the bijections, and that of each style."""
+        styles = (folder / STYLES).glob(f"*/{CONFIG_FILE}")
+        return [folder, *sorted(path.parent for path in styles)]
 
     # Details
 

@@ -1,5 +1,6 @@
 """The commands, their options and their errors; the work is in modules of their own."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +8,12 @@ import typer
 from rich.console import Console
 
 from linearizer._version import __version__
+from linearizer.cli.app_command import add_app_command
 from linearizer.cli.flow_commands import add_flow_commands
 from linearizer.cli.projector_commands import add_projector_commands
 from linearizer.cli.style_commands import add_style_commands
 from linearizer.cli.train_commands import train
-from linearizer.errors import LinearizerError
+from linearizer.errors import LinearizerError, LinearizerWarning
 
 app = typer.Typer(
     help="Neural networks that are exactly linear: train g once, the rest is linear algebra.",
@@ -24,6 +26,7 @@ app.add_typer(train, name="train")
 
 def run() -> int:
     """Run the command that the arguments name, and return the exit status."""
+    warnings.showwarning = _show_warning
     try:
         app()
     except LinearizerError as error:
@@ -37,6 +40,16 @@ def run() -> int:
     except KeyboardInterrupt:
         return _complain("stopped; the same command goes on where it stopped", status=130)
     return 0
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], *where: object, **more: object
+) -> None:
+    """A warning as one line, ours without the line of code that gave it."""
+    name = "" if issubclass(category, LinearizerWarning) else f"{category.__name__}: "
+    Console(stderr=True, soft_wrap=True).print(
+        f"[yellow]linearizer:[/yellow] {name}{message}", highlight=False
+    )
 
 
 def _complain(message: str, status: int = 1) -> int:
@@ -82,6 +95,42 @@ def demo(
     run_demo(out, steps=steps, max_minutes=max_minutes, seed=seed, overwrite=overwrite)
 
 
+@app.command()
+def verify(
+    run: Annotated[str, typer.Argument(help="Folder of a model, or a pretrained one.")],
+    overwrite: Annotated[
+        bool, typer.Option(help="Certify the weights as they are now, whatever they were.")
+    ] = False,
+) -> None:
+    """Check the laws on trained weights, and write the certificate that loading looks for.
+
+    Round trips in and out of distribution, superposition, pseudo-inverse, condition numbers; one
+    step against many, idempotence, or undoing, as the model has it. A certificate that is there
+    is compared with the weights, and stays as it is.
+    """
+    from linearizer.cli.verify import verify_model  # noqa: PLC0415
+
+    verify_model(run, overwrite=overwrite)
+
+
+@app.command()
+def push(
+    run: Annotated[str, typer.Argument(help="Folder of a model, or a pretrained one.")],
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hugging Face hub.")],
+    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+) -> None:
+    """Push a model to the Hugging Face hub, with its card and its certificate.
+
+    It is loaded by linearizer.load("hf:OWNER/NAME"), and by every command that takes a model.
+    """
+    from linearizer.hub import push_folder  # noqa: PLC0415
+    from linearizer.saving import find_model, load  # noqa: PLC0415
+
+    load(run)  # what cannot be loaded, or warns, is seen before it is pushed
+    typer.echo(push_folder(find_model(run), repo, private=private or None))
+
+
 add_flow_commands(app)
 add_projector_commands(app)
 add_style_commands(app)
+add_app_command(app)

@@ -9,6 +9,7 @@ from linearizer.data import Images, open_data
 from linearizer.errors import FileExistsAlreadyError
 from linearizer.notes import NOTE
 from linearizer.saving import CONFIG_FILE
+from linearizer.verification import certify, load_quietly
 
 CHECKPOINTS = "checkpoints"
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from linearizer import operators as ops
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import STYLES
+from linearizer.certificate import CERTIFICATE_FILE
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import new_file
 from linearizer.cli.train_style import contents_of, taught
@@ -23,6 +24,7 @@ from linearizer.data.pixels import read_image
 from linearizer.errors import FileFormatError, ShapeError
 from linearizer.saving import find_model
 from linearizer.teachers import FastNeuralStyle
+from linearizer.verification import certify
 
 Pairs = Iterator[tuple[Tensor, Tensor]]
 
@@ -78,6 +80,8 @@ def add(
             )
     model.add(name, operator)
     place = model.save_style(name, folder, overwrite=overwrite)
+    if (folder / CERTIFICATE_FILE).exists():  # a model with one more style is another model
+        certify(folder, model)
     Console().print(f"{name} is in {place}; condition number {model.cond(name):.3g}")
 
 

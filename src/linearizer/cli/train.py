@@ -14,6 +14,7 @@ from linearizer.applications import OneStepFlow
 from linearizer.bijections import Bijection
 from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.cli.sample_grids import SampleGrids
+from linearizer.cli.start_from import start_from
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
 from linearizer.metrics import LPIPS
@@ -40,6 +41,8 @@ def train_one_step(
     out: Path,
     *,
     preset: str | None,
+    init: str | None,
+    tame: bool,
     operator: str,
     rank: int,
     size: int | None,
@@ -53,10 +56,13 @@ def train_one_step(
     """Train a flow with one of the two kinds of operators, and save it in `out`."""
     console = Console()
     recipe = choose_recipe(data, preset, changes)
+    recipe = recipe.tame() if tame else recipe
     train, _ = open_data(data, data_dir, seed=seed, size=size)
     torch.manual_seed(seed)
     if operator == "paper":
         perceptual = None if lpips is None else LPIPS.from_files(*lpips)
+        if init is not None:
+            raise RangeError("expected no --init with --operator paper, which has two bijections")
         job = _paper_job(recipe, train, rank, perceptual)
     else:
         if lpips is not None:
@@ -64,12 +70,13 @@ def train_one_step(
                 "expected no LPIPS with the operator in closed form, which has no perceptual "
                 "loss; leave it out, or pass --operator paper"
             )
-        job = _job(recipe, train, seed)
+        job = _job(recipe, train, seed, init)
     settings = {
         "application": "one-step",
         "data": data,
         "data_dir": None if data_dir is None else str(data_dir),
         "size": size,
+        "init": init,
         "seed": seed,
         "max_minutes": max_minutes,
         "operator": operator,
@@ -137,9 +144,11 @@ class _Job(NamedTuple):
         return self.preview().sample(48, seed=0).cpu().split(12)
 
 
-def _job(recipe: Recipe, train: Images, seed: int) -> _Job:
+def _job(recipe: Recipe, train: Images, seed: int, init: str | None) -> _Job:
     """g by maximum likelihood, operators in closed form."""
     g = recipe.bijection(train.shape)
+    if init is not None:
+        start_from(g, init)
     module = MaximumLikelihood(
         g,
         recipe.steps,

@@ -79,6 +79,10 @@ Size = Annotated[
 Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")]
 Depth = Annotated[int | None, typer.Option(min=1, help="Couplings.")]
 Width = Annotated[int | None, typer.Option(min=1, help="Hidden width of a coupling.")]
+Init = Annotated[
+    str | None, typer.Option(help="Start from the g of this flow or projector, a folder or a name.")
+]
+LearningRate = Annotated[float | None, typer.Option(min=0.0, help="Its peak.")]
 NetworkPrecision = Annotated[
     Precision | None,
     typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
@@ -104,6 +108,10 @@ def one_step(
     preset: Annotated[
         str | None, typer.Option(help="Recipe: digits, mnist, faces64 or quick.")
     ] = None,
+    init: Init = None,
+    tame: Annotated[
+        bool, typer.Option(help="A g that can be inverted on any input, far from the data too.")
+    ] = False,
     operator: Annotated[
         Operator, typer.Option(help="Closed form, or the paper's trained hypernetwork.")
     ] = Operator.closed_form,
@@ -120,6 +128,7 @@ def one_step(
         float | None,
         typer.Option(min=0.0, help="Weight of reconstruction under latent noise."),
     ] = None,
+    learning_rate: LearningRate = None,
     precision: NetworkPrecision = None,
     lpips_backbone: Annotated[
         Path | None,
@@ -147,6 +156,7 @@ def one_step(
         "width": width,
         "noise": noise,
         "reconstruction": reconstruction,
+        "learning_rate": learning_rate,
         "precision": None if precision is None else precision.value,
     }
     train_one_step(
@@ -154,6 +164,8 @@ def one_step(
         data_dir,
         out,
         preset=preset,
+        init=init,
+        tame=tame,
         operator=operator.value,
         rank=rank,
         size=size,
@@ -237,10 +249,7 @@ def projector(
     preset: Annotated[
         str | None, typer.Option(help="Size of g and of the run: digits, mnist, faces64 or quick.")
     ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(help="Start from the g of this flow or projector, a folder or a name."),
-    ] = None,
+    init: Init = None,
     recipe: Annotated[
         ProjectorRecipe,
         typer.Option(help="Ours, in closed form, or the paper's trained projection."),
@@ -265,7 +274,7 @@ def projector(
     noise: Annotated[
         float | None, typer.Option(min=0.0, help="Noise of our recipe, in grey levels.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Its peak.")] = None,
+    learning_rate: LearningRate = None,
     restoration: Annotated[
         float, typer.Option(min=0.0, help="Weight of it against the likelihood, in our recipe.")
     ] = 20.0,

@@ -8,13 +8,14 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from linearizer.applications import IdempotentGenerator, OneStepFlow
-from linearizer.bijections import Bijection, Centring, Chain
+from linearizer.applications import IdempotentGenerator
+from linearizer.bijections import Bijection
 from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.cli.sample_grids import SampleGrids
+from linearizer.cli.start_from import start_from
 from linearizer.cli.train import PREVIEW_STATISTICS, choose_recipe, statistics_of
 from linearizer.data import Images, open_data
-from linearizer.errors import RangeError, ShapeError
+from linearizer.errors import RangeError
 from linearizer.operators import (
     BinaryDiagonal,
     BinaryMask,
@@ -23,7 +24,6 @@ from linearizer.operators import (
     OrthogonalProjection,
 )
 from linearizer.operators.mask import Estimator
-from linearizer.saving import load
 from linearizer.training import BinaryProjectionTraining, PrincipalProjection, Schedule, fit
 
 LARGEST_RANK = 128
@@ -60,7 +60,7 @@ def train_projector(
     torch.manual_seed(seed)
     g = chosen.bijection(train.shape)
     if init is not None:
-        _start_from(g, init)
+        start_from(g, init)
     noise = chosen.noise * 2 / (train.levels - 1)
     module: PrincipalProjection | BinaryProjectionTraining
     if recipe == "paper":
@@ -134,32 +134,6 @@ def fit_projector(g: Bijection, train: Images, rank: int, seed: int) -> Idempote
     """The closed-form projector on a trained g, from as many images as its statistics need."""
     batches = statistics_of(g, train, seed).images.split(1000)
     return IdempotentGenerator.fit(g, batches, rank=rank)
-
-
-@torch.no_grad()
-def _start_from(g: Bijection, source: str) -> None:
-    """Give g the weights of the trained g in a flow or a projector, of the same layers."""
-    model = load(source)
-    match model:
-        case OneStepFlow():
-            trained = model.g_data
-        case IdempotentGenerator():
-            trained = model.g
-        case _:
-            raise RangeError(
-                f"expected a one-step flow or a projector to start from, got a "
-                f"{type(model).__name__} in {source}"
-            )
-    ours, theirs = list(g.state_dict().values()), list(trained.state_dict().values())
-    if isinstance(trained, Chain) and isinstance(trained.bijections[-1], Centring):
-        theirs.pop()  # the mean is found anew
-    if [t.shape for t in ours] != [t.shape for t in theirs]:
-        raise ShapeError(
-            f"expected a g of the same layers in {source} to start from, got another; give the "
-            "--depth and --width that it was trained with"
-        )
-    for mine, other in zip(ours, theirs, strict=True):
-        mine.copy_(other)
 
 
 def _ranks(largest: int | None, n: int) -> list[int]:

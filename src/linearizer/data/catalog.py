@@ -9,10 +9,10 @@ from linearizer.data.hub import load_hub
 from linearizer.data.images import Images
 from linearizer.data.mnist import load_mnist
 from linearizer.errors import FileFormatError, RangeError
+from linearizer.hub import HUB
 
 DIGITS_HELD_OUT = 297
 FACES_HELD_OUT = 1000
-HUB = "hf:"
 
 
 def open_data(

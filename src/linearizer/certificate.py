@@ -1,0 +1,164 @@
+"""What was checked on trained weights, kept beside them and tied to their bytes."""
+
+import json
+import math
+import warnings
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from linearizer._files import sha256, written_whole
+from linearizer._version import __version__
+from linearizer.errors import CertificateWarning, FileFormatError
+
+CERTIFICATE_FILE = "certificate.json"
+CERTIFICATE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Law:
+    """A number that was measured on a model, and the bar that it has to reach.
+
+    Attributes:
+        name: The law, in words or as a formula.
+        measured: What was found.
+        bar: The largest value that holds, or the smallest, if `at_least`.
+        unit: Of both.
+        at_least: Whether more is better.
+    """
+
+    name: str
+    measured: float
+    bar: float
+    unit: str = ""
+    at_least: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bar is reached; never by NaN."""
+        return self.measured >= self.bar if self.at_least else self.measured <= self.bar
+
+    @property
+    def figures(self) -> tuple[str, str]:
+        """What was measured and the bar, to read."""
+        unit = f" {self.unit}" if self.unit else ""
+        sign = "≥" if self.at_least else "≤"
+        return f"{self.measured:.3g}{unit}", f"{sign} {self.bar:.3g}{unit}"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The laws of a model, for the files that held it.
+
+    Attributes:
+        model: The name of its class.
+        files: The hash of each file, by its path in the folder.
+        laws: What was measured.
+        probe: What the model makes of inputs that are always the same, in a few numbers: tells
+            a changed model from one that was only written anew.
+        linearizer_version: That measured.
+    """
+
+    model: str
+    files: dict[str, str]
+    laws: tuple[Law, ...]
+    probe: tuple[float, ...]
+    linearizer_version: str = __version__
+
+    @property
+    def holds(self) -> bool:
+        """Whether every law holds."""
+        return all(law.holds for law in self.laws)
+
+    def write(self, folder: Path) -> None:
+        """Write `certificate.json` into a folder."""
+        content = {"format_version": CERTIFICATE_VERSION, **asdict(self)}
+        for law in content["laws"]:  # JSON has no infinity
+            law["measured"] = law["measured"] if math.isfinite(law["measured"]) else None
+        with written_whole(folder / CERTIFICATE_FILE) as path:
+            path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Certificate | None":
+        """The certificate in a folder, if there is one.
+
+        Raises:
+            FileFormatError: If it is damaged or of a newer format.
+        """
+        path = folder / CERTIFICATE_FILE
+        if not path.is_file():
+            return None
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            version = content.pop("format_version")
+            laws = tuple(
+                Law(**{**law, "measured": math.nan if law["measured"] is None else law["measured"]})
+                for law in content.pop("laws")
+            )
+            probe = tuple(float(number) for number in content.pop("probe"))
+            read = cls(laws=laws, probe=probe, **content)
+        except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FileFormatError(
+                f"expected a certificate in {path}, got something else ({error}); delete the file "
+                f"and run: linearizer verify {folder}"
+            ) from error
+        if version != CERTIFICATE_VERSION:
+            raise FileFormatError(
+                f"expected a certificate of format {CERTIFICATE_VERSION} in {path}, got {version}; "
+                f"upgrade linearizer, or run: linearizer verify {folder} --overwrite"
+            )
+        return read
+
+    def changed(self, folder: Path, parts: Iterable[Path]) -> list[str]:
+        """The files that are not those that were certified, by their paths in the folder."""
+        now = hashes(folder, parts)
+        return sorted(name for name in self.files | now if self.files.get(name) != now.get(name))
+
+
+def hashes(folder: Path, parts: Iterable[Path]) -> dict[str, str]:
+    """The hash of each file of a model, by its path in the folder.
+
+    Args:
+        folder: Of the model.
+        parts: The folders of its parts, itself among them.
+    """
+    files = [part / name for part in parts for name in ("config.json", "model.safetensors")]
+    return {str(path.relative_to(folder).as_posix()): sha256(path) for path in files}
+
+
+def warn_unless_certified(folder: Path, parts: Iterable[Path], *, required: bool) -> None:
+    """Warn if there is no certificate that fits the files in a folder.
+
+    Args:
+        folder: Of the model.
+        parts: The folders of its parts.
+        required: Whether to warn of a missing one as well.
+    """
+    if complaint := _complaint(folder, parts, required=required):
+        warnings.warn(complaint, CertificateWarning, stacklevel=4)
+
+
+def _complaint(folder: Path, parts: Iterable[Path], *, required: bool) -> str | None:
+    try:
+        certificate = Certificate.read(folder)
+    except FileFormatError as error:
+        return str(error)
+    if certificate is None:
+        return (
+            f"expected a certificate beside the weights in {folder}, got none; "
+            f"run: linearizer verify {folder}"
+            if required
+            else None
+        )
+    if changed := certificate.changed(folder, parts):
+        return (
+            f"expected the files that {CERTIFICATE_FILE} in {folder} was written for, got another "
+            f"{', '.join(changed)}; copy the model again, or run: linearizer verify {folder}"
+        )
+    if failed := [law.name for law in certificate.laws if not law.holds]:
+        return (
+            f"expected weights on which all laws hold in {folder}, got a certificate on which "
+            f"these do not: {', '.join(failed)}; train a tamer g, or compute in float64"
+        )
+    return None

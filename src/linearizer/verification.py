@@ -1,0 +1,296 @@
+"""The laws on trained weights: what a certificate says."""
+
+import copy
+import warnings
+from collections.abc import Callable
+from functools import singledispatch
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from linearizer import operators as ops
+from linearizer._checks import Shape, reference
+from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
+from linearizer.bijections import Bijection, Identity
+from linearizer.certificate import Certificate, Law, hashes
+from linearizer.errors import CertificateWarning, RangeError
+from linearizer.fitting import normal
+from linearizer.linearizer import Linearizer
+from linearizer.metrics import psnr_db
+from linearizer.operators import METHODS, LinearOperator
+from linearizer.saving import Saveable, load, type_name
+
+COUNT = 8
+"""Points on which each law is measured."""
+STEPS = 20
+"""Steps of the samplers that one step is compared with."""
+PROBES = 8
+SAME = 1e-6
+"""Relative difference up to which two probes are of one model, on whatever machine."""
+
+ROUND_TRIP = 1e-3
+"""Of inputs like the data, in the dtype of the weights."""
+FOREIGN_ROUND_TRIP = 1e-2
+"""Of inputs that are like nothing in the data."""
+EXACT = 1e-8
+"""Of laws of algebra, in float64."""
+IDEMPOTENT, IDEMPOTENT_IN_DOUBLE = 1e-3, 1e-9
+ONE_STEP_DB, UNDONE_DB = 80.0, 40.0
+
+
+class Verification(NamedTuple):
+    """The laws of a model, and what it makes of inputs that are always the same."""
+
+    laws: tuple[Law, ...]
+    probe: tuple[float, ...]
+
+
+class _Maps(NamedTuple):
+    """What there is to verify in a model, found by its type.
+
+    Attributes:
+        bijections: By name.
+        points: Inputs of these bijections that are like their data.
+        linear: Linearizers by name, with points of their domains.
+        own: Laws of the application.
+    """
+
+    bijections: dict[str, Bijection]
+    points: dict[str, Tensor]
+    linear: dict[str, tuple[Linearizer, Tensor]]
+    own: Callable[[], list[Law]] = list
+
+
+@torch.no_grad()
+def verify(model: Saveable) -> Verification:
+    """Measure the laws on a model: round trips, superposition, pseudo-inverse, and its own.
+
+    Round trips are those of the dtype of the weights, on inputs like the data (what the model
+    itself makes) and on uniform and Gaussian noise; superposition and pseudo-inverse are
+    measured in float64, where only the weights can break them. The application's own are: one
+    step equals N steps; `f(f(x)) = f(x)`; what is stylised and undone can be stylised again.
+
+    Raises:
+        RangeError: If the model is of a type without laws.
+
+    Example:
+        >>> import linearizer as lz
+        >>> from linearizer.verification import verify
+        >>> all(law.holds for law in verify(lz.load("digits")).laws)
+        True
+    """
+    own = _maps(model)
+    double = _maps(copy.deepcopy(model).double())  # type: ignore[attr-defined]
+    laws = []
+    for name, g in own.bijections.items():
+        laws += _round_trips(g, own.points[name], f"g of {name}: g⁻¹(g(x)) = x")
+    for name, (f, x) in double.linear.items():
+        laws += _linear_laws(f, x, name)
+    probes = [_projections(f(x)) for f, x in double.linear.values()]
+    probes += (
+        [] if probes else [_projections(g(double.points[n])) for n, g in double.bijections.items()]
+    )
+    numbers = tuple(float(number) for probe in probes for number in probe)
+    return Verification((*laws, *own.own()), numbers)
+
+
+def load_quietly(folder: Path) -> Saveable:
+    """A model without a word on its certificate, which is about to be written or looked at."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CertificateWarning)
+        model: Saveable = load(folder)
+    return model
+
+
+def certify(folder: Path, model: Saveable) -> Certificate:
+    """Verify a model that was loaded from a folder, and write its certificate there."""
+    found = verify(model)
+    files = hashes(folder, model.parts_in(folder))
+    certificate = Certificate(type_name(type(model)), files, found.laws, found.probe)
+    certificate.write(folder)
+    return certificate
+
+
+def difference(old: tuple[float, ...], new: tuple[float, ...]) -> float:
+    """The relative difference of two probes; infinite if they are of other models."""
+    if len(old) != len(new):
+        return float("inf")
+    a, b = torch.tensor([old, new], dtype=torch.float64)
+    return float((a - b).norm() / a.norm())
+
+
+# What there is in each type of model
+
+
+@singledispatch
+def _maps(model: object) -> _Maps:
+    raise RangeError(
+        f"expected a bijection, an operator, a Linearizer or an application to verify, got a "
+        f"{type(model).__name__}"
+    )
+
+
+@_maps.register
+def _(model: Bijection) -> _Maps:
+    return _Maps({"normal points": model}, {"normal points": _normal(model, model.in_shape)}, {})
+
+
+@_maps.register
+def _(model: LinearOperator) -> _Maps:
+    f = Linearizer(Identity(model.in_shape), model, Identity(model.out_shape))
+    return _Maps({}, {}, {"operator": (f, _normal(model, model.in_shape))})
+
+
+@_maps.register
+def _(model: Linearizer) -> _Maps:
+    x = _normal(model, model.domain.shape)
+    y = _normal(model, model.codomain.shape)
+    sides = {"domain": model.g_x, "codomain": model.g_y}
+    return _Maps(sides, {"domain": x, "codomain": y}, {"linearizer": (model, x)})
+
+
+@_maps.register
+def _(model: OneStepFlow) -> _Maps:
+    noise, samples = model.noise(COUNT, seed=0), model.sample(COUNT, seed=0)
+
+    def one_step_is_many() -> list[Law]:
+        steps = [model.sample(COUNT, seed=0, steps=STEPS, method=method) for method in METHODS]
+        return [
+            Law(
+                f"one step = {STEPS} {method} steps",
+                psnr_db(model.collapse(STEPS, method)(noise), many),
+                ONE_STEP_DB,
+                "dB",
+                at_least=True,
+            )
+            for method, many in zip(METHODS, steps, strict=True)
+        ]
+
+    return _Maps(
+        {"data": model.g_data}
+        | ({} if isinstance(model.g_noise, Identity) else {"noise": model.g_noise}),
+        {"data": samples, "noise": noise},
+        {"one step": (model.collapse(), noise)},
+        one_step_is_many,
+    )
+
+
+@_maps.register
+def _(model: IdempotentGenerator) -> _Maps:
+    x = model.generate(COUNT, seed=0)
+    inputs = {"data": x, **_foreign(model, model.g.in_shape)}
+
+    def idempotent() -> list[Law]:
+        double = copy.deepcopy(model).double()
+        return [
+            Law(f"f(f(x)) = f(x), {kind}{where}", _error(f.project(y), y), bar)
+            for kind, some in inputs.items()
+            for f, where, bar in (
+                (model, "", IDEMPOTENT),
+                (double, ", float64", IDEMPOTENT_IN_DOUBLE),
+            )
+            for y in [f.project(some.to(reference(f).dtype))]  # type: ignore[union-attr]
+        ]
+
+    return _Maps({"data": model.g}, {"data": x}, {"projector": (model.at(), x)}, idempotent)
+
+
+@_maps.register
+def _(model: StyleTransfer) -> _Maps:
+    x = _smooth(model, model.g_x.in_shape)[: COUNT // 2]
+    styled = {name: model.stylize(x, name) for name in model.names}
+
+    def undone() -> list[Law]:
+        laws = []
+        for name, image in styled.items():
+            again = model.stylize(model.undo(image, name), name)
+            laws.append(
+                Law(
+                    f"stylised, undone, stylised, {name}",
+                    psnr_db(again, image),
+                    UNDONE_DB,
+                    "dB",
+                    at_least=True,
+                )
+            )
+        return laws
+
+    size = model.g_x.in_shape[1:]
+    return _Maps(
+        {"contents": model.g_x, "stylised": model.g_y},
+        {"contents": x, "stylised": next(iter(styled.values()), x)},
+        {name: (model.at(size, model.operator(name)), x) for name in model.names},
+        undone,
+    )
+
+
+# Laws
+
+
+def _round_trips(g: Bijection, x: Tensor, name: str) -> list[Law]:
+    inputs = {"": (x, ROUND_TRIP)}
+    inputs |= {
+        f" on {kind}": (y, FOREIGN_ROUND_TRIP) for kind, y in _foreign(g, g.in_shape).items()
+    }
+    return [
+        Law(name + kind, _error(g.inverse(g(points)), points), bar)
+        for kind, (points, bar) in inputs.items()
+    ]
+
+
+def _linear_laws(f: Linearizer, x: Tensor, name: str) -> list[Law]:
+    V, W = f.domain, f.codomain
+    y, image, a, b = x.roll(1, 0), f(x), 0.6, -0.8
+    both = f(V.add(V.scale(a, x), V.scale(b, y)))
+    apart = W.add(W.scale(a, image), W.scale(b, f(y)))
+    A, P = f.operator, ops.pinv(f.operator)
+    z = A(f.g_x(x))
+    return [
+        Law(f"superposition, {name}", _error(both, apart), EXACT),
+        Law(f"A A⁺ A = A, {name}", _error(A(P(z)), z), EXACT),
+        Law(
+            f"condition number of A on its range, {name}",
+            _condition(A),
+            1 / torch.finfo(torch.float32).eps,
+        ),
+    ]
+
+
+def _condition(A: LinearOperator) -> float:
+    values = ops.singular_values(A)
+    values = values[values > ops.tolerance(A)]
+    return float(values[0] / values[-1])
+
+
+def _error(left: Tensor, right: Tensor) -> float:
+    """The largest difference beside the largest number."""
+    return float((left - right).abs().max() / right.abs().max())
+
+
+def _projections(image: Tensor) -> Tensor:
+    """An image on a few random directions."""
+    directions = normal((PROBES, image.numel()), 0, image)
+    return directions @ image.flatten() / image.numel() ** 0.5
+
+
+# Inputs
+
+
+def _foreign(module: nn.Module, shape: Shape) -> dict[str, Tensor]:
+    """Images that are like no data."""
+    noise = _normal(module, shape)
+    return {"uniform noise": torch.erf(noise / 2**0.5), "Gaussian noise": noise}
+
+
+def _smooth(module: nn.Module, shape: Shape) -> Tensor:
+    """Images of blurred noise, in [-1, 1], at any size."""
+    coarse = _normal(module, (shape[0], 6, 6))
+    return torch.tanh(interpolate(coarse, shape[1:], mode="bicubic"))
+
+
+def _normal(module: Any, shape: Shape) -> Tensor:
+    like = reference(module)
+    return normal((COUNT, *shape), 0, torch.empty(()) if like is None else like)
