@@ -543,32 +543,32 @@ def honest() -> list[str]:
     assert recipe is not None
     return [
         "- **The paper's numbers are the paper's.** Its networks, splits, seeds and image sizes "
-        "are not ours, and its LPIPS need not be of the same network. It gives one number for one "
-        "step against many, which stands beside every method here. Rows that say *the paper's recipe "
-        "in our code* are our reading of it, trained for minutes on one thread: they say what a short "
-        "training buys, not what the paper reached.",
+        "are not ours, and its LPIPS need not be of the same network. It gives one number for "
+        "one step against many, which stands beside every method here. Rows that say *the "
+        "paper's recipe in our code* are our reading of it, trained for minutes on one thread: "
+        "they say what a short training buys, not what the paper reached.",
         "- **Closed form and training are not the same model.** By default A is not the paper's "
         "low-rank hypernetwork but the optimal linear flow for a trained g. `--operator paper` "
         "trains the paper's.",
-        "- **Decibels of exactness are not quality.** That one step equals many says nothing about "
-        f"how good samples are. Their Fréchet distance on MNIST is {ours}, where two halves of "
-        f"real images have {split}. It is measured in features of a small classifier of ours, so "
-        "it cannot be compared with any published FID. Samples of convolutional diffusion models "
-        "are better.",
-        "- **One step of the exact flow is not the Euler sampler.** By default the one step stands "
-        f"for infinitely many. Against {STEPS} real steps: {euler}.",
+        "- **Decibels of exactness are not quality.** That one step equals many says nothing "
+        f"about how good samples are. Their Fréchet distance on MNIST is {ours}, where two halves"
+        f" of real images have {split}. It is measured in features of a small classifier of ours,"
+        " so it cannot be compared with any published FID. Samples of convolutional diffusion "
+        "models are better.",
+        "- **One step of the exact flow is not the Euler sampler.** By default the one step "
+        f"stands for infinitely many. Against {STEPS} real steps: {euler}.",
         "- **Far from the data, rounding wins.** The laws hold for all points in exact numbers. "
-        "The shipped g of MNIST was trained by likelihood alone, and its inverse amplifies beyond "
-        "all measure where no data were: combinations that lead there overflow in float32. The g of the "
-        "projector is bounded and does not.",
+        "The shipped g of MNIST was trained by likelihood alone, and its inverse amplifies "
+        "beyond all measure where no data were: combinations that lead there overflow in "
+        "float32. The g of the projector is bounded and does not.",
         "- **A projector of ours does not make digits of noise.** Noise that is projected stays "
         f"noise, with a Fréchet distance of {noise} to real images. Idempotence holds for every "
-        "input; that the range contains only what looks like data does not. New digits are drawn "
-        "from the range. A plain IGN does better at this one thing, and is not idempotent.",
-        "- **Styles.** The teachers are networks of PyTorch's fast-neural-style example. Ours was "
-        f"trained for {trained[1]}, the paper's recipe in our code for {recipe[1]}: the row shows "
-        "that one content does not generalise, not a race. A style that is added later stays "
-        "behind a jointly trained one.",
+        "input; that the range contains only what looks like data does not. New digits are drawn"
+        " from the range. A plain IGN does better at this one thing, and is not idempotent.",
+        "- **Styles.** The teachers are networks of PyTorch's fast-neural-style example. Ours "
+        f"was trained for {trained[1]}, the paper's recipe in our code for {recipe[1]}: the row "
+        "shows that one content does not generalise, not a race. A style that is added later "
+        "stays behind a jointly trained one.",
         "- **Not compared:** training cost at the paper's scale, on GPUs, and CelebA at full "
         "resolution.",
     ]
