@@ -39,16 +39,17 @@ class DigitPad:
             format="png",
             elem_id=f"{name}-canvas",
         )
+        gr.Markdown("or pick one that the flow generated:")
         self.choices = gr.Gallery(
-            label="or pick one that the flow generated",
+            show_label=False,
             columns=CHOICES,
-            rows=1,
-            height=110,
+            height="auto",
             allow_preview=False,
             buttons=[],
             format="png",
             object_fit="contain",
             elem_id=f"{name}-choices",
+            elem_classes="choices",
         )
 
     def start(self) -> tuple[Any, list[Any], Tensor]:

@@ -1,7 +1,5 @@
 """The tab of the one-step flow."""
 
-from typing import Any
-
 import gradio as gr
 from torch import Tensor
 
@@ -28,13 +26,16 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
             seed = gr.Slider(0, 999, 3, step=1, label="seed of the noise")
             draw = gr.Button("Sample", variant="primary", elem_id="sample")
         with gr.Column(scale=3):
-            samples = gr.HTML(elem_id="samples")
+            samples = gr.HTML(elem_id="samples", apply_default_css=False)
             times = gr.Markdown(elem_id="times")
     with gr.Row():
         with gr.Column(min_width=240):
-            gr.Markdown("### Images to noise, and between them")
+            gr.Markdown(
+                "### Images to noise, and between them\n"
+                f"Images become grey and {SIDE}×{SIDE}; a light border turns them negative."
+            )
             files = gr.File(
-                label=f"One or two images of a digit, made {SIDE}×{SIDE} and grey",
+                label="One or two digits",
                 file_count="multiple",
                 file_types=["image"],
                 height=150,
@@ -42,9 +43,9 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
             )
             turn = gr.Button("Invert and interpolate", variant="primary", elem_id="invert")
         with gr.Column(scale=3):
-            inverse = gr.HTML(elem_id="inverse")
+            inverse = gr.HTML(elem_id="inverse", apply_default_css=False)
             closeness = gr.Markdown(elem_id="closeness")
-            line = gr.HTML(elem_id="image-line")
+            line = gr.HTML(elem_id="image-line", apply_default_css=False)
     with gr.Row():
         with gr.Column(min_width=240):
             gr.Markdown("### Singular directions")
@@ -54,7 +55,8 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
                 0, one_step.FURTHEST, 6, step=0.5, label="reach, in deviations of the noise"
             )
             walk = gr.Button("Walk", variant="primary", elem_id="walk")
-        walks = gr.HTML(elem_id="walks")
+        with gr.Column(scale=3):
+            walks = gr.HTML(elem_id="walks", apply_default_css=False)
 
     def sample(steps: float, seed: float) -> tuple[str, str]:
         return one_step.samples(models.digits, int(steps), int(seed))
@@ -68,18 +70,11 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
         digit = models.digits.generated(1, int(seed))[0]
         return one_step.walks(models.digits, digit, int(count), reach)
 
-    def both(*values: Any) -> tuple[str, ...]:
-        return *sample(*values[:2]), directions(*values[2:])
-
-    on([draw.click, steps.release, seed.release], sample, [steps, seed], [samples, times])
+    sampling = [draw.click, steps.release, seed.release, tab.select]
+    on(sampling, sample, [steps, seed], [samples, times])
     on([turn.click, files.upload], invert, [files], [inverse, closeness, line])
-    on(
-        [walk.click, start.release, count.release, reach.release],
-        directions,
-        [start, count, reach],
-        [walks],
-    )
-    on([tab.select], both, [steps, seed, start, count, reach], [samples, times, walks])
+    walking = [walk.click, start.release, count.release, reach.release, tab.select]
+    on(walking, directions, [start, count, reach], [walks])
 
 
 def _digit(file: str) -> Tensor:

@@ -12,13 +12,16 @@ KEPT = 3600
 SAYS = "# linearizer\nNetworks that are exactly linear: `f(x) = g_y⁻¹( A g_x(x) )`."
 CSS = """
 .board { overflow-x: auto; }
-.board table { border-collapse: separate; border-spacing: 3px; }
-.board td, .board th { border: none; padding: 0; text-align: center; font-weight: 500;
-  font-size: 0.85rem; white-space: nowrap; }
-.board th:first-child { padding-right: 0.6rem; text-align: right; white-space: normal;
-  min-width: 4.5rem; }
-.board img { width: clamp(56px, 8vw, 104px); image-rendering: pixelated; display: block;
-  margin: 0; border-radius: 3px; }
+.board table { border-collapse: separate; border-spacing: 3px; width: auto; margin: 0; }
+.board td, .board th { padding: 0 !important; border: none !important; text-align: center; }
+.board th { font-weight: 500; font-size: 0.85rem; white-space: nowrap; }
+.board tr > :first-child { padding-right: 0.6rem !important; text-align: right;
+  white-space: normal; min-width: 5.5rem; }
+.board img { width: clamp(56px, 6.6vw, 96px); max-width: none; margin: 0; display: block;
+  image-rendering: pixelated; border-radius: 3px; }
+.choices .grid-wrap { height: auto !important; padding: 4px; overflow: hidden; }
+.choices .grid-container { grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 4px; }
+.choices .thumbnail-item { width: 100%; height: auto; min-width: 0; aspect-ratio: 1; }
 """
 
 

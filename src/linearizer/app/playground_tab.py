@@ -34,8 +34,10 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
             b = gr.Slider(-reach, reach, 0.5, step=0.05, label="b, the factor of v")
             run = gr.Button("Add, scale, interpolate", variant="primary", elem_id="add")
             law = gr.Markdown(elem_id="law")
-    sums = gr.HTML(label="Sums and multiples", show_label=True, elem_id="sums")
-    line = gr.HTML(label="From u to v", show_label=True, elem_id="line")
+    gr.Markdown("### Sums and multiples")
+    sums = gr.HTML(elem_id="sums", apply_default_css=False)
+    gr.Markdown("### The straight line from u to v")
+    line = gr.HTML(elem_id="line", apply_default_css=False)
     u.listen()
     v.listen()
 

@@ -34,8 +34,9 @@ def projector_tab(tab: gr.Tab, models: Models) -> None:
             run = gr.Button("Project", variant="primary", elem_id="project")
             note = gr.Markdown(elem_id="residual")
         with gr.Column(scale=2, min_width=320):
-            pictures = gr.HTML(elem_id="projection")
-    ranks = gr.HTML(label="The same x at all ranks, and its distance", show_label=True)
+            pictures = gr.HTML(elem_id="projection", apply_default_css=False)
+    gr.Markdown("### The same x at all ranks, and its distance to each manifold")
+    ranks = gr.HTML(elem_id="ranks", apply_default_css=False)
     pad.listen()
 
     def both(digit: Tensor, damage: str, seed: float, rank: float) -> tuple[str, str, str]:

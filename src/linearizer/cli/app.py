@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from linearizer._version import __version__
 from linearizer.cli.app_command import add_app_command
@@ -53,7 +54,9 @@ def _show_warning(
 
 
 def _complain(message: str, status: int = 1) -> int:
-    Console(stderr=True, soft_wrap=True).print(f"[red]linearizer:[/red] {message}", highlight=False)
+    Console(stderr=True, soft_wrap=True).print(
+        f"[red]linearizer:[/red] {escape(message)}", highlight=False
+    )
     return status
 
 
