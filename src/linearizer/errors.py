@@ -85,3 +85,7 @@ class LinearizerWarning(UserWarning):
 
 class CertificateWarning(LinearizerWarning):
     """No certificate says that the laws hold on weights that were loaded."""
+
+
+class ExportError(LinearizerError, RuntimeError):
+    """A model cannot be written as a graph, or the graph is not equal to it."""

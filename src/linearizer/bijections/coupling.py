@@ -99,7 +99,7 @@ class Coupling(Bijection, abc.ABC):
 
     def _conditions(self, kept: Tensor) -> Tensor:
         batch = kept.shape[: kept.ndim - len(self._kept_shape)]
-        rows = kept.reshape(batch.numel(), *self._kept_shape)
+        rows = kept.reshape(math.prod(batch), *self._kept_shape)
         if self.autocast is None:
             out: Tensor = self.network(rows)
         else:

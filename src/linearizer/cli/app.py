@@ -11,6 +11,7 @@ from rich.markup import escape
 from linearizer._version import __version__
 from linearizer.cli.app_command import add_app_command
 from linearizer.cli.flow_commands import add_flow_commands
+from linearizer.cli.model_commands import add_model_commands
 from linearizer.cli.projector_commands import add_projector_commands
 from linearizer.cli.style_commands import add_style_commands
 from linearizer.cli.train_commands import train
@@ -98,41 +99,7 @@ def demo(
     run_demo(out, steps=steps, max_minutes=max_minutes, seed=seed, overwrite=overwrite)
 
 
-@app.command()
-def verify(
-    run: Annotated[str, typer.Argument(help="Folder of a model, or a pretrained one.")],
-    overwrite: Annotated[
-        bool, typer.Option(help="Certify the weights as they are now, whatever they were.")
-    ] = False,
-) -> None:
-    """Check the laws on trained weights, and write the certificate that loading looks for.
-
-    Round trips in and out of distribution, superposition, pseudo-inverse, condition numbers; one
-    step against many, idempotence, or undoing, as the model has it. A certificate that is there
-    is compared with the weights, and stays as it is.
-    """
-    from linearizer.cli.verify import verify_model  # noqa: PLC0415
-
-    verify_model(run, overwrite=overwrite)
-
-
-@app.command()
-def push(
-    run: Annotated[str, typer.Argument(help="Folder of a model, or a pretrained one.")],
-    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hugging Face hub.")],
-    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
-) -> None:
-    """Push a model to the Hugging Face hub, with its card and its certificate.
-
-    It is loaded by linearizer.load("hf:OWNER/NAME"), and by every command that takes a model.
-    """
-    from linearizer.hub import push_folder  # noqa: PLC0415
-    from linearizer.saving import find_model, load  # noqa: PLC0415
-
-    load(run)  # what cannot be loaded, or warns, is seen before it is pushed
-    typer.echo(push_folder(find_model(run), repo, private=private or None))
-
-
+add_model_commands(app)
 add_flow_commands(app)
 add_projector_commands(app)
 add_style_commands(app)

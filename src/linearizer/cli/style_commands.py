@@ -35,7 +35,7 @@ def stylize(
 ) -> None:
     """Draw a photograph in a style or in a mix of styles."""
     work = _work()
-    work.stylize(run, photo, _weights(mix), strength, new_file(out, overwrite=overwrite))
+    work.stylize(run, photo, weights_of(mix), strength, new_file(out, overwrite=overwrite))
 
 
 @style.callback()
@@ -196,7 +196,7 @@ def evaluate(
     )
 
 
-def _weights(mix: str) -> dict[str, float]:
+def weights_of(mix: str) -> dict[str, float]:
     """`a=0.4,b=0.6` as weights by name; a name alone weighs 1."""
     weights = {}
     for part in mix.split(","):
