@@ -94,7 +94,6 @@ def test_a_law_that_fails_is_seen():
     failed = [law for law in verify(g).laws if not law.holds]
     assert failed
     assert not Law("never", float("nan"), 1.0).holds
-    assert not Law("never", float("nan"), 1.0, at_least=True).holds
 
 
 def test_what_has_no_laws_is_refused():

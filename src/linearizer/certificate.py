@@ -18,33 +18,27 @@ CERTIFICATE_VERSION = 1
 
 @dataclass(frozen=True)
 class Law:
-    """A number that was measured on a model, and the bar that it has to reach.
+    """A number that was measured on a model, and the bar that it may not exceed.
 
     Attributes:
         name: The law, in words or as a formula.
         measured: What was found.
-        bar: The largest value that holds, or the smallest, if `at_least`.
-        unit: Of both.
-        at_least: Whether more is better.
+        bar: The largest value with which the law holds.
     """
 
     name: str
     measured: float
     bar: float
-    unit: str = ""
-    at_least: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether the bar is reached; never by NaN."""
-        return self.measured >= self.bar if self.at_least else self.measured <= self.bar
+        """Whether it is within the bar; NaN never is."""
+        return self.measured <= self.bar
 
     @property
     def figures(self) -> tuple[str, str]:
         """What was measured and the bar, to read."""
-        unit = f" {self.unit}" if self.unit else ""
-        sign = "≥" if self.at_least else "≤"
-        return f"{self.measured:.3g}{unit}", f"{sign} {self.bar:.3g}{unit}"
+        return f"{self.measured:.3g}", f"≤ {self.bar:.3g}"
 
 
 @dataclass(frozen=True)

@@ -248,8 +248,9 @@ def _freeze_mixings_(f: nn.Module) -> None:
 
 
 def _plain(operator: LinearOperator) -> nn.Module:
-    is_convolution = isinstance(operator, CircularConvolution)
-    return _PaddedConvolution(operator) if is_convolution else operator
+    if isinstance(operator, CircularConvolution):
+        return _PaddedConvolution(operator)
+    return operator
 
 
 def _write_torch(graph: nn.Module, example: Tensor, path: Path, part: str) -> Run:

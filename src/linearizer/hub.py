@@ -40,7 +40,7 @@ def push_folder(folder: Path, repo_id: str, **options: Any) -> str:
     with needs_extra("huggingface_hub", "hub"):
         from huggingface_hub import ModelHubMixin  # noqa: PLC0415  (an extra)
 
-    class Pushed(  # type: ignore[call-arg]
+    class Pushed(
         ModelHubMixin,
         library_name="linearizer",
         tags=["linearizer"],

@@ -50,6 +50,6 @@ def certificate_markdown(certificate: Certificate, name: str) -> str:
     return (
         "## Laws on these weights\n\n"
         f"By `linearizer verify {name}`, version {certificate.linearizer_version}, on a "
-        "processor. Relative errors, unless a unit is given.\n\n"
+        "processor. Relative errors, and condition numbers.\n\n"
         f"| law | measured | bar | |\n|---|---|---|---|\n{rows}"
     )

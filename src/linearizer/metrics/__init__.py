@@ -1,14 +1,17 @@
 """Numbers that say how well a map does."""
 
-from linearizer.metrics.fidelity import linearity_error, psnr_db
-from linearizer.metrics.generation import (
-    Classifier,
-    confidence,
-    feature_distance,
-    frechet_distance,
-)
-from linearizer.metrics.likelihood import bits_per_dimension, nats_to_bits
-from linearizer.metrics.lpips import LPIPS
+from linearizer._extras import needs_extra
+
+with needs_extra("torchmetrics", "train"):
+    from linearizer.metrics.fidelity import linearity_error, psnr_db
+    from linearizer.metrics.generation import (
+        Classifier,
+        confidence,
+        feature_distance,
+        frechet_distance,
+    )
+    from linearizer.metrics.likelihood import bits_per_dimension, nats_to_bits
+    from linearizer.metrics.lpips import LPIPS
 
 __all__ = [
     "LPIPS",
