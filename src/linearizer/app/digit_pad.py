@@ -1,16 +1,91 @@
-"""A canvas to draw a digit on, with generated digits below it to pick from."""
+"""A canvas to draw a digit on, with generated digits below it to pick from.
+
+Gradio's own sketchpad draws by WebGL, which keeps a processor busy where there is no graphics card,
+even if nobody draws. This one is a plain canvas, and what is drawn is no file on the server.
+"""
 
 from typing import Any
 
 import gradio as gr
 from torch import Tensor
 
-from linearizer.app.events import on
 from linearizer.app.models import Models
-from linearizer.app.pictures import CANVAS, canvas_of, drawing_from
+from linearizer.app.pictures import CANVAS, as_data, drawing_from
 
 CHOICES = 8
-PEN = 22
+TEMPLATE = f"""
+<div class="pad">
+  <div class="pad-head"><span>${{label}}</span><button type="button">Clear</button></div>
+  <canvas width="{CANVAS}" height="{CANVAS}" aria-label="${{label}}"></canvas>
+  <span>or pick one that the flow generated:</span>
+  <div class="choices"></div>
+</div>
+"""
+SCRIPT = """
+const canvas = element.querySelector('canvas'), pen = canvas.getContext('2d');
+const choices = element.querySelector('.choices');
+let last = null;
+
+function send(image, drawn) { props.value = { ...props.value, image, drawn }; }
+
+function wipe() {
+  pen.fillStyle = 'white';
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+}
+
+function put(source) {
+  const image = new Image();
+  image.onload = () => {
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+  };
+  image.src = source;
+}
+
+function fill() {
+  if (choices.children.length || !props.value?.choices?.length) return;
+  put(props.value.image);
+  props.value.choices.forEach((source, i) => {
+    const choice = document.createElement('button');
+    choice.type = 'button';
+    choice.ariaLabel = `digit ${i + 1}`;
+    choice.innerHTML = `<img alt="" src="${source}">`;
+    choice.onclick = () => { put(source); send(source, false); };
+    choices.append(choice);
+  });
+}
+
+function place(event) {
+  const box = canvas.getBoundingClientRect();
+  return [(event.clientX - box.left) * canvas.width / box.width,
+          (event.clientY - box.top) * canvas.height / box.height];
+}
+
+function stroke(event) {
+  const here = place(event);
+  Object.assign(pen, { lineWidth: 22, lineCap: 'round', lineJoin: 'round', strokeStyle: 'black' });
+  pen.beginPath();
+  pen.moveTo(...last);
+  pen.lineTo(...here);
+  pen.stroke();
+  last = here;
+}
+
+canvas.onpointerdown = (event) => {
+  canvas.setPointerCapture(event.pointerId);
+  last = place(event);
+  stroke(event);
+};
+canvas.onpointermove = (event) => { if (last) stroke(event); };
+canvas.onpointerup = canvas.onpointercancel = () => {
+  if (last) send(canvas.toDataURL('image/png'), true);
+  last = null;
+};
+element.querySelector('.pad-head button').onclick = () => { wipe(); send('', false); };
+wipe();
+fill();
+watch('value', fill);
+"""
 
 
 class DigitPad:
@@ -19,67 +94,36 @@ class DigitPad:
     Args:
         models: Whose flow makes the digits.
         label: Above it.
-        name: Of its elements in the page.
+        name: Of its element in the page.
         seed: Of the digits.
         first: Which of them it holds at first.
     """
 
     def __init__(self, models: Models, label: str, name: str, seed: int, first: int) -> None:
         self.models, self.seed, self.first = models, seed, first
-        self.canvas = gr.Sketchpad(
-            type="pil",
+        self.canvas = gr.HTML(
+            {"image": "", "drawn": False, "choices": []},
             label=label,
-            canvas_size=(CANVAS, CANVAS),
-            fixed_canvas=True,
-            height=CANVAS + 90,
-            brush=gr.Brush(default_size=PEN, colors=["#000000"], color_mode="fixed"),
-            layers=False,
-            transforms=(),
-            buttons=[],
-            format="png",
-            elem_id=f"{name}-canvas",
-        )
-        gr.Markdown("or pick one that the flow generated:")
-        self.choices = gr.Gallery(
-            show_label=False,
-            columns=CHOICES,
-            height="auto",
-            allow_preview=False,
-            buttons=[],
-            format="png",
-            object_fit="contain",
-            elem_id=f"{name}-choices",
-            elem_classes="choices",
+            html_template=TEMPLATE.replace("${label}", label),
+            js_on_load=SCRIPT,
+            apply_default_css=False,
+            elem_id=name,
         )
 
-    def start(self) -> tuple[Any, list[Any], Tensor]:
+    def start(self) -> tuple[dict[str, Any], Tensor]:
         """What the canvas and the choices hold at first, and the digit that this is."""
         digits = self.models.digits.generated(CHOICES, self.seed)
-        first = digits[self.first]
-        return layered(first), [canvas_of(digit) for digit in digits], first
-
-    def listen(self) -> None:
-        """Put a digit that is picked on the canvas."""
-
-        def pick(event: gr.SelectData) -> Any:
-            return layered(self.models.digits.generated(CHOICES, self.seed)[event.index])
-
-        on([self.choices.select], pick, [], [self.canvas])
+        choices = [as_data(-digit) for digit in digits]  # dark ink on white
+        value = {"image": choices[self.first], "drawn": False, "choices": choices}
+        return value, digits[self.first]
 
 
-def layered(digit: Tensor) -> dict[str, Any]:
-    """A digit as the paper to draw on."""
-    paper = canvas_of(digit)
-    return {"background": paper, "layers": [], "composite": paper}
-
-
-def digit_on(value: dict[str, Any] | None) -> Tensor:
+def digit_on(value: Any) -> Tensor:
     """The digit (1, 28, 28) on a canvas; one that was drawn is centred, as those of MNIST are.
 
     Raises:
         RangeError: If there is none.
+        FileFormatError: If a crafted request holds something else than an image.
     """
-    if value is None:
-        return drawing_from(None, centred=False)
-    drawn = any(layer.getextrema()[-1][1] > 0 for layer in value["layers"])
-    return drawing_from(value["composite"], centred=drawn)
+    value = value if isinstance(value, dict) else {}
+    return drawing_from(str(value.get("image") or ""), centred=bool(value.get("drawn")))

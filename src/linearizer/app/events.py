@@ -40,3 +40,18 @@ def on(
         api_visibility="private",
         show_progress="minimal",
     )
+
+
+def on_opening(
+    tab: gr.Tab, function: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]
+) -> None:
+    """Run a function when a visitor opens a tab for the first time, and then no more."""
+    opened = gr.State(False)
+
+    def once(is_open: bool, *values: Any) -> Any:
+        if is_open:
+            return (gr.skip(),) * (1 + len(outputs))
+        result = function(*values)
+        return True, *(result if isinstance(result, tuple) else (result,))
+
+    on([tab.select], once, [opened, *inputs], [opened, *outputs])

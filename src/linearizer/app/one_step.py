@@ -11,7 +11,7 @@ from linearizer.app.pictures import board
 from linearizer.errors import RangeError
 from linearizer.metrics import psnr_db
 
-COUNT, LINE = 8, 9
+COUNT, LINE, WALK = 8, 9, 7
 MOST_STEPS, MOST_DIRECTIONS, FURTHEST = 100, 8, 12.0
 
 
@@ -80,7 +80,7 @@ def walks(digits: Digits, start: Tensor, count: int, reach: float) -> str:
     """From a digit (1, 28, 28) along the leading singular directions of the one-step map."""
     check_between(count, 1, MOST_DIRECTIONS, "the number of directions")
     check_between(reach, 0, FURTHEST, "the reach")
-    lengths = torch.linspace(-reach, reach, LINE).tolist()
+    lengths = torch.linspace(-reach, reach, WALK).tolist()
     points, values = digits.flow.directions(start, lengths, count)
     return board(
         [digits.clean(walk) for walk in points],

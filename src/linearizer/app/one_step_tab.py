@@ -4,7 +4,7 @@ import gradio as gr
 from torch import Tensor
 
 from linearizer.app import one_step
-from linearizer.app.events import on
+from linearizer.app.events import on, on_opening
 from linearizer.app.models import Models
 from linearizer.app.pictures import SIDE, digit_from, photo_from
 
@@ -70,11 +70,13 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
         digit = models.digits.generated(1, int(seed))[0]
         return one_step.walks(models.digits, digit, int(count), reach)
 
-    sampling = [draw.click, steps.release, seed.release, tab.select]
+    sampling = [draw.click, steps.release, seed.release]
     on(sampling, sample, [steps, seed], [samples, times])
+    on_opening(tab, sample, [steps, seed], [samples, times])
     on([turn.click, files.upload], invert, [files], [inverse, closeness, line])
-    walking = [walk.click, start.release, count.release, reach.release, tab.select]
+    walking = [walk.click, start.release, count.release, reach.release]
     on(walking, directions, [start, count, reach], [walks])
+    on_opening(tab, directions, [start, count, reach], [walks])
 
 
 def _digit(file: str) -> Tensor:

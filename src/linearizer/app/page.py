@@ -19,9 +19,15 @@ CSS = """
   white-space: normal; min-width: 5.5rem; }
 .board img { width: clamp(56px, 6.6vw, 96px); max-width: none; margin: 0; display: block;
   image-rendering: pixelated; border-radius: 3px; }
-.choices .grid-wrap { height: auto !important; padding: 4px; overflow: hidden; }
-.choices .grid-container { grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 4px; }
-.choices .thumbnail-item { width: 100%; height: auto; min-width: 0; aspect-ratio: 1; }
+#sums img, #line img, #ranks img { width: clamp(64px, 8.4vw, 120px); }
+.pad { display: flex; flex-direction: column; gap: 6px; font-size: 0.9rem; max-width: 300px; }
+.pad-head { display: flex; justify-content: space-between; }
+.pad button { cursor: pointer; border: 1px solid var(--border-color-primary); border-radius: 4px; }
+.pad-head button { padding: 0 10px; }
+.pad canvas { width: 100%; touch-action: none; cursor: crosshair; border-radius: 4px;
+  border: 1px solid var(--border-color-primary); background: white; }
+.choices { display: grid; grid-template-columns: repeat(8, 1fr); gap: 4px; min-height: 34px; }
+.choices img { width: 100%; margin: 0; image-rendering: pixelated; border-radius: 3px; }
 """
 
 

@@ -50,33 +50,35 @@ def digit_from(image: Tensor) -> Tensor:
     return pad(resized(image, (height, width)), around, value=BLACK)
 
 
-def drawing_from(canvas: Image.Image | None, *, centred: bool) -> Tensor:
+def drawing_from(canvas: str, *, centred: bool) -> Tensor:
     """A canvas with dark ink on white or on nothing, as a digit (1, 28, 28) in [-1, 1].
 
     Args:
-        canvas: As the browser sends it.
+        canvas: A PNG file as a `data:` address, as the browser sends it; empty for no ink.
         centred: Crop the ink, and centre it as the digits of MNIST are.
 
     Raises:
         RangeError: If there is no ink on it.
+        FileFormatError: If it is no image.
     """
-    ink = _ink(canvas)
+    ink = _ink(canvas) if canvas else None
     if ink is None:
         raise RangeError("expected a digit, got an empty canvas; draw one, or pick one below it")
     digit = _centred(ink) if centred else ink.resize((SIDE, SIDE), Image.Resampling.BOX)
     return torch.from_numpy(np.array(digit, dtype=np.float32))[None] / 127.5 - 1
 
 
-def canvas_of(digit: Tensor) -> Image.Image:
-    """A digit (1, 28, 28) as dark ink on white paper, large enough to draw on."""
-    paper = Image.fromarray(255 - as_bytes(digit[0]).numpy())
-    return paper.resize((CANVAS, CANVAS), Image.Resampling.NEAREST)
-
-
 def picture(image: Tensor) -> Image.Image:
     """An image (1 or 3, H, W) in [-1, 1] for the browser."""
     pixels = as_bytes(image).movedim(0, -1).contiguous().numpy()
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def as_data(image: Tensor) -> str:
+    """An image (1 or 3, H, W) in [-1, 1] as an address that holds all of it, a PNG file."""
+    file = io.BytesIO()
+    picture(image).save(file, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def board(
@@ -99,20 +101,15 @@ def board(
 
 
 def _tag(image: Tensor, name: str) -> str:
-    file = io.BytesIO()
-    picture(image).save(file, format="PNG")
-    data = base64.b64encode(file.getvalue()).decode()
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'
+    return f'<img alt="{escape(name)}" src="{as_data(image)}">'
 
 
-def _ink(canvas: Image.Image | None) -> Image.Image | None:
+def _ink(canvas: str) -> Image.Image | None:
     """Light ink on black, if there is any."""
-    if canvas is None:
-        return None
-    paper = Image.new("RGBA", canvas.size, "white")
-    grey = Image.alpha_composite(paper, canvas.convert("RGBA")).convert("L")
-    ink = grey.point(lambda level: 255 - level)
-    return ink if ink.getextrema()[1] > FAINTEST * 255 else None  # type: ignore[operator]
+    content = base64.b64decode(canvas.partition(",")[2].encode())  # what is no base64 is left out
+    paper = decode_image(content, "the drawing", grey=True, max_pixels=MAX_PIXELS, max_side=CANVAS)
+    ink = picture(-paper)
+    return ink if bool((paper < 1 - 2 * FAINTEST).any()) else None
 
 
 def _centred(ink: Image.Image) -> Image.Image:

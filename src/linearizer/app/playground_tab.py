@@ -24,9 +24,9 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
     """Build it, and fill it when the page is opened."""
     gr.Markdown(SAYS)
     with gr.Row():
-        with gr.Column(min_width=320):
+        with gr.Column(min_width=300):
             u = DigitPad(models, "u: draw a digit", "u", seed=1, first=0)
-        with gr.Column(min_width=320):
+        with gr.Column(min_width=300):
             v = DigitPad(models, "v: draw another", "v", seed=8, first=1)
         with gr.Column(min_width=240):
             reach = playground.FURTHEST
@@ -38,8 +38,6 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
     sums = gr.HTML(elem_id="sums", apply_default_css=False)
     gr.Markdown("### The straight line from u to v")
     line = gr.HTML(elem_id="line", apply_default_css=False)
-    u.listen()
-    v.listen()
 
     def both(x: Any, y: Any, a: float, b: float) -> tuple[str, str, str]:
         error = playground.law(models.digits, x, y)
@@ -53,10 +51,9 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
         return both(digit_on(x), digit_on(y), a, b)
 
     def start(a: float, b: float) -> tuple[Any, ...]:
-        canvas_u, choices_u, x = u.start()
-        canvas_v, choices_v, y = v.start()
-        return canvas_u, choices_u, canvas_v, choices_v, *both(x, y, a, b)
+        (canvas_u, x), (canvas_v, y) = u.start(), v.start()
+        return canvas_u, canvas_v, *both(x, y, a, b)
 
     results = [sums, line, law]
     on([run.click, a.release, b.release], answer, [u.canvas, v.canvas, a, b], results)
-    on([page.load], start, [a, b], [u.canvas, u.choices, v.canvas, v.choices, *results])
+    on([page.load], start, [a, b], [u.canvas, v.canvas, *results])

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from linearizer.app import projector
 from linearizer.app.digit_pad import DigitPad, digit_on
-from linearizer.app.events import on
+from linearizer.app.events import on, on_opening
 from linearizer.app.models import Models
 from linearizer.data import CORRUPTIONS
 
@@ -37,7 +37,6 @@ def projector_tab(tab: gr.Tab, models: Models) -> None:
             pictures = gr.HTML(elem_id="projection", apply_default_css=False)
     gr.Markdown("### The same x at all ranks, and its distance to each manifold")
     ranks = gr.HTML(elem_id="ranks", apply_default_css=False)
-    pad.listen()
 
     def both(digit: Tensor, damage: str, seed: float, rank: float) -> tuple[str, str, str]:
         f, x = models.projector, projector.damaged(digit, damage, int(seed))
@@ -47,10 +46,10 @@ def projector_tab(tab: gr.Tab, models: Models) -> None:
         return both(digit_on(canvas), damage, seed, rank)
 
     def start(damage: str, seed: float, rank: float) -> tuple[Any, ...]:
-        canvas, choices, digit = pad.start()
-        return canvas, choices, *both(digit, damage, seed, rank)
+        canvas, digit = pad.start()
+        return canvas, *both(digit, damage, seed, rank)
 
     controls, results = [damage, seed, rank], [pictures, note, ranks]
     triggers = [run.click, damage.input, seed.release, rank.release]
     on(triggers, answer, [pad.canvas, *controls], results)
-    on([tab.select], start, controls, [pad.canvas, pad.choices, *results])
+    on_opening(tab, start, controls, [pad.canvas, *results])

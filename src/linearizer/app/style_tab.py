@@ -8,7 +8,7 @@ from torch import Tensor
 
 from linearizer._extras import needs_extra
 from linearizer.app import style
-from linearizer.app.events import on
+from linearizer.app.events import on, on_opening
 from linearizer.app.models import Models
 from linearizer.app.pictures import photo_from, picture
 from linearizer.applications import StyleTransfer
@@ -87,8 +87,9 @@ def _panel(tab: gr.Tab, model: StyleTransfer) -> None:
     controls = [choice, file, strength, then, *sliders]
     results = [before, styled, after, note]
     releases = [slider.release for slider in (strength, *sliders)]
-    triggers = [run.click, choice.input, then.input, tab.select, *releases]
+    triggers = [run.click, choice.input, then.input, *releases]
     on(triggers, answer, controls, results)
+    on_opening(tab, answer, controls, results)
     on([file.upload], uploaded, controls, [choice, *results])
 
 
