@@ -9,7 +9,7 @@ import copy
 import platform
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -40,6 +40,22 @@ DOCS = Path(__file__).parent.parent / "docs"
 EVALUATE = "`linearizer evaluate mnist --data-dir FOLDER`"
 CARD = "[card](../src/linearizer/pretrained/mnist/README.md)"
 PEERS = "`python benchmarks/projector_peers.py`, [page](projector.md)"
+
+
+README = DOCS.parent / "README.md"
+PAGE = "comparison.md"
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+HIGHLIGHTS = (
+    "Superposition",
+    "Pseudo-inverse",
+    "One step = 100 euler steps, mnist",
+    "Inversion of held-out images, MNIST",
+    "`f(f(x)) = f(x)`, N(0, I), float32",
+    "One g for all styles",
+    "A style added",
+    "Projected noise looks like data",
+)
+"""Beginnings of the claims that the README shows: what holds, and what does not."""
 
 
 @dataclass(frozen=True)
@@ -586,6 +602,18 @@ def table(title: str, claims: list[Claim]) -> list[str]:
     ]
 
 
+def into_readme(claims: list[Claim]) -> None:
+    """Put the highlights between their marks in the README, without links to pages."""
+    chosen = [next(c for c in claims if c.what.startswith(start)) for start in HIGHLIGHTS]
+    shown = [replace(claim, how=claim.how.split(", [")[0]) for claim in chosen]
+    lines = [*table("", shown)[2:], "All claims, with what does not hold, are in the", ""]
+    lines[-1:] = [f"[comparison with the paper](docs/{PAGE}), made by `make docs/{PAGE}`."]
+    text = README.read_text(encoding="utf-8")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    results = "\n".join(lines)
+    README.write_text(f"{before}{BEGIN}\n\n{results}\n\n{END}{after}", encoding="utf-8")
+
+
 @torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -617,7 +645,9 @@ def main() -> None:
     for title, claims in sections.items():
         lines += table(title, claims)
     lines += ["## What is worse, or not like for like", "", *honest(), ""]
-    (arguments.out / "comparison.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    (arguments.out / PAGE).write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    if arguments.out == DOCS:
+        into_readme([claim for claims in sections.values() for claim in claims])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Makes a pretrained model of a finished run: rounded weights, refitted operators, and a card.
 
+Styles keep their weights as they are: their operators were trained with this g.
+
 First `python benchmarks/ship.py RUN NAME`, then `linearizer evaluate NAME --out EVALUATION`, then
 the first again with `--evaluation EVALUATION`: the card's table is of the rounded weights.
 """
@@ -9,21 +11,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-from linearizer.applications import IdempotentGenerator, OneStepFlow
+from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
 from linearizer.cli.model_card import write_certificate
+from linearizer.cli.run_folder import open_data_of
 from linearizer.cli.train import fit_flow
 from linearizer.cli.train_projector import fit_projector
-from linearizer.data import Images, open_data
-from linearizer.saving import PRETRAINED, load, round_to_half_
+from linearizer.data import Images
+from linearizer.saving import PRETRAINED, round_to_half_
 from linearizer.training import PRESETS, Recipe
 from linearizer.verification import certify, load_quietly
+
+Model = OneStepFlow | IdempotentGenerator | StyleTransfer
 
 CARD = """---
 library_name: linearizer
 license: apache-2.0
 tags:
 - linearizer
-- image-generation
+- {tag}
 datasets:
 - {data}
 ---
@@ -35,14 +40,16 @@ datasets:
 | | |
 |---|---|
 | data | {data}, {images:,} training images |
-| recipe | {how}: `{recipe}` |
+| recipe | {how} |
 | command | `{command}` |
 | training | {steps} steps in {minutes:.0f} minutes on {hardware} |
 | parameters | {parameters:.2f} M in g |
-| licence | of the weights Apache-2.0; of the data its own |
+| licence | of the weights Apache-2.0; {of_data} |
 
 {metrics}
 """
+
+PHOTOGRAPHS = "photographs of scikit-learn and scikit-image"
 
 OPTIONS = (
     "depth",
@@ -78,45 +85,71 @@ def command(note: dict[str, Any], recipe: Recipe) -> str:
 
 
 def make_card(
-    name: str,
-    model: OneStepFlow | IdempotentGenerator,
-    note: dict[str, Any],
-    images: int,
-    hardware: str,
-    metrics: str,
+    name: str, model: Model, note: dict[str, Any], images: int, hardware: str, metrics: str
 ) -> str:
     """What there is to know about a trained model."""
-    recipe = Recipe(**note["recipe"])
-    if isinstance(model, OneStepFlow):
-        g = model.g_data
-        what = f"A one-step flow (`OneStepFlow`) from N(0, I) to images {g.in_shape}."
-        how = "g by maximum likelihood, operators in closed form"
-    else:
-        g = model.g
+    of_data = "of the data its own"
+    if isinstance(model, StyleTransfer):
+        bijections, tag, typed = (model.g_x, model.g_y), "style-transfer", style_command(note)
+        names = ", ".join(note["teachers"])
         what = (
-            f"A projector (`IdempotentGenerator`) of images {g.in_shape} onto what its data look "
-            f"like, of rank {model.rank} and all ranks below."
+            f"Styles as operators (`StyleTransfer`): {names}, on images of any size, trained at "
+            f"{note['size']}×{note['size']} on squares of {PHOTOGRAPHS}, made by "
+            "`python benchmarks/photographs.py`. The teachers are the networks of PyTorch's "
+            "fast-neural-style example."
         )
-        how = "g by restoration and likelihood, the projection in closed form"
+        how = f"both g and a convolution a style, depth {note['depth']}, width {note['width']}"
+        of_data = "photographs public domain, CC0 and CC BY, teachers BSD-3"
+    else:
+        recipe = Recipe(**note["recipe"])
+        typed, tag = command(note, recipe), "image-generation"
+        if isinstance(model, OneStepFlow):
+            bijections = (model.g_data,)
+            what = (
+                f"A one-step flow (`OneStepFlow`) from N(0, I) to images {model.g_data.in_shape}."
+            )
+            how = f"g by maximum likelihood, operators in closed form: `{note['recipe']}`"
+        else:
+            bijections = (model.g,)
+            what = (
+                f"A projector (`IdempotentGenerator`) of images {model.g.in_shape} onto what its "
+                f"data look like, of rank {model.rank} and all ranks below."
+            )
+            how = (
+                "g by restoration and likelihood, the projection in closed form: "
+                f"`{note['recipe']}`"
+            )
     return CARD.format(
         name=name,
-        what=what,
+        tag=tag,
+        what=f'{what} `linearizer.load("{name}")`.',
         data=note["data"],
         images=images,
         how=how,
-        recipe=note["recipe"],
-        command=command(note, recipe),
+        command=typed,
         steps=note["steps"],
         minutes=note["seconds"] / 60,
         hardware=hardware,
-        parameters=sum(p.numel() for p in g.parameters()) / 1e6,
+        parameters=sum(p.numel() for g in bijections for p in g.parameters()) / 1e6,
+        of_data=of_data,
         metrics=metrics,
     )
 
 
-def rebuilt(run: Path, note: dict[str, Any], train: Images) -> OneStepFlow | IdempotentGenerator:
+def style_command(note: dict[str, Any]) -> str:
+    """What was typed to train styles."""
+    teachers = " ".join(f"--teacher {name}={file}" for name, file in note["teachers"].items())
+    return (
+        f"linearizer train style --content FOLDER {teachers} --depth {note['depth']} "
+        f"--steps {note['steps']} --precision {note['precision']} --seed {note['seed']}"
+    )
+
+
+def rebuilt(run: Path, note: dict[str, Any], train: Images) -> Model:
     """The model with its g rounded to half precision, and the closed form fitted to that g."""
-    model = load(run)
+    model: Model = load_quietly(run)
+    if isinstance(model, StyleTransfer):
+        return model
     g = (model.g_data if isinstance(model, OneStepFlow) else model.g).bijections[0]  # not centring
     round_to_half_(g)
     if isinstance(model, OneStepFlow):
@@ -132,17 +165,19 @@ def main() -> None:
     parser.add_argument("--hardware", default="one thread of a processor")
     arguments = parser.parse_args()
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
-    recipe = Recipe(**note["recipe"])
-    data_dir = None if note["data_dir"] is None else Path(note["data_dir"])
-    train, _ = open_data(note["data"], data_dir, seed=note["seed"])
+    train, _ = open_data_of(note, note["data"], None)
     model = rebuilt(arguments.run, note, train)
     folder = PRETRAINED / arguments.name
     model.save_pretrained(folder, overwrite=True, compact=True)
     shared = {**note, "data_dir": None}  # where the data lay here is of no use elsewhere
     if isinstance(model, OneStepFlow):
-        shared.setdefault("noise_deviation", train.noise_deviation(recipe.noise))
+        noise = Recipe(**note["recipe"]).noise
+        shared.setdefault("noise_deviation", train.noise_deviation(noise))
+    if isinstance(model, StyleTransfer):
+        note, shared = {**note, "data": "photographs"}, {**shared, "data": None}
     (folder / "run.json").write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
-    table = arguments.evaluation / "evaluation.md" if arguments.evaluation else None
+    measured = "style-evaluation.md" if isinstance(model, StyleTransfer) else "evaluation.md"
+    table = arguments.evaluation / measured if arguments.evaluation else None
     card = make_card(
         arguments.name,
         model,
@@ -153,7 +188,7 @@ def main() -> None:
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
     write_certificate(folder, certify(folder, load_quietly(folder)), model)
-    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    size = sum(path.stat().st_size for path in folder.rglob("*")) / 1e6
     print(f"{folder}: {size:.1f} MB")
 
 
