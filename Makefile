@@ -4,15 +4,16 @@ BIN := .venv/bin
 
 .PHONY: setup demo test lint docs examples bench clean docs/demo.md docs/one-step.md docs/comparison.md
 
-setup: .venv/installed
+setup: .venv/dev
 
-.venv/installed: pyproject.toml constraints.txt
+# The demo needs a part of what the tests need: what is installed is noted by its extra.
+.venv/%: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "linearizer needs Python 3.11 or later; run make PYTHON=python3.x")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
 	touch $@
 
-demo: setup
+demo: .venv/train
 	$(BIN)/linearizer demo --overwrite
 
 test: setup
