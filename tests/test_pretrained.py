@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from sklearn.datasets import load_sample_image
 
 import linearizer as lz
 from linearizer.saving import PRETRAINED
@@ -13,7 +14,7 @@ FLOWS = ["digits", "mnist"]
 
 
 def test_there_are_the_models_that_the_documents_name():
-    assert {"digits", "mnist", "projector"} <= set(NAMES)
+    assert {"digits", "mnist", "projector", "style"} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -31,14 +32,14 @@ def test_one_step_is_many_steps_and_is_inverted(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_is_small_and_its_card_complete(name):
     folder = PRETRAINED / name
-    assert sum(path.stat().st_size for path in folder.iterdir()) <= 20e6
+    assert sum(path.stat().st_size for path in folder.rglob("*")) <= 20e6
     card = (folder / "README.md").read_text(encoding="utf-8")
     measured = "Inversion, PSNR" if name in FLOWS else "data | "
     for word in ("data", "recipe", "command", "training", "licence", measured):
         assert f"| {word}" in card
     assert "does not hold" not in card
     note = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert note["application"] == "projector" or note["noise_deviation"] > 0
+    assert note["application"] != "one-step" or note["noise_deviation"] > 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -58,3 +59,17 @@ def test_the_projector_s_ranks_are_nested():
         product = f.at(j) @ f.at(k)
         torch.testing.assert_close(product(x), f.project(x, min(j, k)), rtol=0.0, atol=1e-8)
         assert product.rank() == min(j, k)
+
+
+def test_the_styles_stylise_photographs_of_any_size():
+    model = lz.load("style")
+    assert set(model.names) == {"candy", "mosaic", "rain_princess", "udnie", "plain"}
+    photograph = torch.from_numpy(load_sample_image("flower.jpg")[100:190, 200:330].copy())
+    x = photograph.movedim(-1, 0) / 127.5 - 1
+    plain = model.stylize(x, "plain")
+    for name in set(model.names) - {"plain"}:
+        styled = model.stylize(x, name)
+        assert styled.shape == x.shape
+        assert float((styled - x).abs().mean()) > 1.5 * float((plain - x).abs().mean())
+        again = model.stylize(model.undo(styled, name), name)
+        torch.testing.assert_close(again, styled, rtol=0.0, atol=0.02)
