@@ -1,4 +1,4 @@
-"""Every notebook of the examples runs, somewhere else than where it lies, and carries its outputs."""
+"""Every notebook of the examples runs, in another folder, and carries its outputs."""
 
 import shutil
 from pathlib import Path
