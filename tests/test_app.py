@@ -1,6 +1,7 @@
 """The page in the browser, without a browser: what it computes, and what it refuses."""
 
 import asyncio
+import base64
 import io
 import json
 import socket
@@ -16,8 +17,8 @@ from linearizer.app import one_step, playground, projector, style
 from linearizer.app.models import Models
 from linearizer.app.pictures import (
     CANVAS,
+    as_data,
     board,
-    canvas_of,
     digit_from,
     drawing_from,
     photo_from,
@@ -60,7 +61,14 @@ def stroke():
     canvas = Image.new("RGBA", (CANVAS, CANVAS))
     points = [(30, 20), (130, 20), (70, 140)]
     ImageDraw.Draw(canvas).line(points, fill=(0, 0, 0, 255), width=20, joint="curve")
-    return canvas
+    return data(canvas)
+
+
+def data(image):
+    """An image as the browser sends it."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def png(width, height, mode="L"):
@@ -86,16 +94,28 @@ def test_a_drawing_is_centred_as_the_digits_of_training_are():
 
 
 def test_a_digit_goes_onto_the_canvas_and_comes_back(pair):
-    again = drawing_from(canvas_of(pair[0]), centred=False)
+    again = drawing_from(as_data(-pair[0]), centred=False)
     torch.testing.assert_close(again, pair[0].clamp(-1, 1), rtol=0, atol=0.01)
 
 
+def test_an_empty_canvas_is_told():
+    for canvas in ("", data(Image.new("RGBA", (280, 280))), data(Image.new("L", (9, 9), 255))):
+        with pytest.raises(RangeError, match="expected a digit, got an empty canvas; draw"):
+            drawing_from(canvas, centred=True)
+
+
 @pytest.mark.parametrize(
-    "canvas", [None, Image.new("RGBA", (280, 280)), Image.new("L", (9, 9), 255)]
+    "crafted", ["data:,x", "/etc/passwd", "data:image/png;base64,AAAA", "é,=a"]
 )
-def test_an_empty_canvas_is_told(canvas):
-    with pytest.raises(RangeError, match="expected a digit, got an empty canvas; draw"):
-        drawing_from(canvas, centred=True)
+def test_a_drawing_that_is_no_image_is_told(crafted):
+    with pytest.raises(FileFormatError, match="expected an image in the drawing"):
+        drawing_from(crafted, centred=False)
+
+
+def test_a_huge_drawing_is_refused():
+    huge = f"data:,{base64.b64encode(png(8000, 5000, '1')).decode()}"
+    with pytest.raises(RangeError, match="at most 20 megapixels in the drawing"):
+        drawing_from(huge, centred=False)
 
 
 def test_a_photograph_on_paper_becomes_a_digit_on_black():
@@ -200,7 +220,7 @@ def test_images_are_inverted_and_joined(digits, pair):
 
 def test_walks_start_in_the_middle(digits, pair):
     html = one_step.walks(digits, pair[0], 2, 3.0)
-    assert html.count("<img") == 2 * one_step.LINE
+    assert html.count("<img") == 2 * one_step.WALK
     for count, reach in ((99, 1.0), (2, 1e9)):
         with pytest.raises(RangeError):
             one_step.walks(digits, pair[0], count, reach)
@@ -362,7 +382,6 @@ def test_without_gradio_the_command_says_what_to_install(monkeypatch):
 def server_settings(monkeypatch):
     """What the server sets for its whole process, put back."""
     pytest.importorskip("gradio.routes", reason="needs a Gradio that imports", exc_type=ImportError)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
     for name in ("GRADIO_ANALYTICS_ENABLED", "GRADIO_TEMP_DIR"):
         monkeypatch.setenv(name, "")
 

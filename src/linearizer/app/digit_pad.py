@@ -110,12 +110,11 @@ class DigitPad:
             elem_id=name,
         )
 
-    def start(self) -> tuple[dict[str, Any], Tensor]:
-        """What the canvas and the choices hold at first, and the digit that this is."""
+    def start(self) -> dict[str, Any]:
+        """What the canvas and the choices hold at first."""
         digits = self.models.digits.generated(CHOICES, self.seed)
         choices = [as_data(-digit) for digit in digits]  # dark ink on white
-        value = {"image": choices[self.first], "drawn": False, "choices": choices}
-        return value, digits[self.first]
+        return {"image": choices[self.first], "drawn": False, "choices": choices}
 
 
 def digit_on(value: Any) -> Tensor:

@@ -17,9 +17,11 @@ CSS = """
 .board th { font-weight: 500; font-size: 0.85rem; white-space: nowrap; }
 .board tr > :first-child { padding-right: 0.6rem !important; text-align: right;
   white-space: normal; min-width: 5.5rem; }
-.board img { width: clamp(56px, 6.6vw, 96px); max-width: none; margin: 0; display: block;
+.board img { width: clamp(52px, 6.2vw, 92px); max-width: none; margin: 0; display: block;
   image-rendering: pixelated; border-radius: 3px; }
+#projection img { width: clamp(52px, 6vw, 92px); }
 #sums img, #line img, #ranks img { width: clamp(64px, 8.4vw, 120px); }
+.photo .image-frame, .photo img { width: 100% !important; height: auto !important; }
 .pad { display: flex; flex-direction: column; gap: 6px; font-size: 0.9rem; max-width: 300px; }
 .pad-head { display: flex; justify-content: space-between; }
 .pad button { cursor: pointer; border: 1px solid var(--border-color-primary); border-radius: 4px; }

@@ -14,9 +14,8 @@ SAYS = """
 are added and scaled like any vectors: `u ⊕ v = g⁻¹(g(u) + g(v))`, so this is linear by
 construction. Sums in pixels lie on top of each other; here they read as one digit, often.
 
-g learned digits with noise on them. What you draw has none, and lies nearer to zero than any
-digit that g has seen; results are shown without the noise that g adds. Sums are not what g was
-trained for, and some look odd.
+g learned digits with noise on them. What you draw has none, and lies nearer to zero than they do;
+results are shown without the noise that g adds. g was not trained for sums, and some look odd.
 """
 
 
@@ -39,7 +38,8 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
     gr.Markdown("### The straight line from u to v")
     line = gr.HTML(elem_id="line", apply_default_css=False)
 
-    def both(x: Any, y: Any, a: float, b: float) -> tuple[str, str, str]:
+    def answer(canvas_u: Any, canvas_v: Any, a: float, b: float) -> tuple[str, str, str]:
+        x, y = digit_on(canvas_u), digit_on(canvas_v)
         error = playground.law(models.digits, x, y)
         return (
             playground.sums(models.digits, x, y, a, b),
@@ -47,12 +47,9 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
             f"`g(u ⊕ v)` and `g(u) + g(v)` differ by {error:.1e}, relatively: rounding.",
         )
 
-    def answer(x: Any, y: Any, a: float, b: float) -> tuple[str, str, str]:
-        return both(digit_on(x), digit_on(y), a, b)
-
     def start(a: float, b: float) -> tuple[Any, ...]:
-        (canvas_u, x), (canvas_v, y) = u.start(), v.start()
-        return canvas_u, canvas_v, *both(x, y, a, b)
+        x, y = u.start(), v.start()
+        return x, y, *answer(x, y, a, b)
 
     results = [sums, line, law]
     on([run.click, a.release, b.release], answer, [u.canvas, v.canvas, a, b], results)

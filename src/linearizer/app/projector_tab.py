@@ -3,7 +3,6 @@
 from typing import Any
 
 import gradio as gr
-from torch import Tensor
 
 from linearizer.app import projector
 from linearizer.app.digit_pad import DigitPad, digit_on
@@ -38,16 +37,14 @@ def projector_tab(tab: gr.Tab, models: Models) -> None:
     gr.Markdown("### The same x at all ranks, and its distance to each manifold")
     ranks = gr.HTML(elem_id="ranks", apply_default_css=False)
 
-    def both(digit: Tensor, damage: str, seed: float, rank: float) -> tuple[str, str, str]:
-        f, x = models.projector, projector.damaged(digit, damage, int(seed))
+    def answer(canvas: Any, damage: str, seed: float, rank: float) -> tuple[str, str, str]:
+        f, digit = models.projector, digit_on(canvas)
+        x = projector.damaged(digit, damage, int(seed))
         return *projector.projection(f, digit, x, int(rank)), projector.ladder(f, x)
 
-    def answer(canvas: Any, damage: str, seed: float, rank: float) -> tuple[str, str, str]:
-        return both(digit_on(canvas), damage, seed, rank)
-
     def start(damage: str, seed: float, rank: float) -> tuple[Any, ...]:
-        canvas, digit = pad.start()
-        return canvas, *both(digit, damage, seed, rank)
+        canvas = pad.start()
+        return canvas, *answer(canvas, damage, seed, rank)
 
     controls, results = [damage, seed, rank], [pictures, note, ranks]
     triggers = [run.click, damage.input, seed.release, rank.release]

@@ -3,7 +3,6 @@
 import os
 import signal
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
@@ -41,16 +40,11 @@ def serve(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
     with needs_extra("gradio", "app"):
         import gradio  # noqa: F401, PLC0415
-    from PIL import Image  # noqa: PLC0415
     from starlette.middleware import Middleware  # noqa: PLC0415
 
     from linearizer.app.gate import NoAddresses  # noqa: PLC0415
     from linearizer.app.page import CSS, build_page, theme  # noqa: PLC0415
-    from linearizer.app.pictures import MAX_PIXELS  # noqa: PLC0415
 
-    # Gradio decodes drawings by itself: what is too large is refused there by its header too.
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
     models = Models(styles)
     with tempfile.TemporaryDirectory(prefix="linearizer-app-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder

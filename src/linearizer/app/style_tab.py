@@ -61,8 +61,9 @@ def _panel(tab: gr.Tab, model: StyleTransfer) -> None:
             with gr.Row():
                 before = _image("photograph", "before")
                 styled = _image("in the style", "styled")
-            after = _image("and then", "after", visible=False)
-            note = gr.Markdown(elem_id="style-note")
+            with gr.Row():
+                after = _image("and then", "after", visible=False)
+                note = gr.Markdown(elem_id="style-note")
 
     def answer(choice: str, file: str | None, strength: float, then: str, *weights: float) -> Any:
         own = choice == OWN
@@ -101,6 +102,7 @@ def _image(label: str, name: str, *, visible: bool = True) -> gr.Image:
         format="png",
         buttons=["download", "fullscreen"],
         elem_id=name,
+        elem_classes="photo",
     )
 
 
