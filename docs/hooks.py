@@ -29,6 +29,7 @@ PAGES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "examples/README.md": "examples/index.md",
     **{f"examples/{p.name}": f"examples/{p.stem}.md" for p in (ROOT / "examples").glob("*.ipynb")},
     **{
         p.relative_to(ROOT).as_posix(): f"models/{p.parent.name}.md"
@@ -37,6 +38,7 @@ PAGES = {
 }
 """Files of the repository outside docs/, and the pages that they become."""
 SOURCES = {page: source for source, page in PAGES.items()}
+FOLDERS = {"examples": "examples/index.md"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -62,7 +64,7 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
     def turned(link: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(source), link[0]))
-        place = PAGES.get(target, target.removeprefix("docs/"))
+        place = (PAGES | FOLDERS).get(target, target.removeprefix("docs/"))
         is_ours = place != target and ":" not in link[0]
         return posixpath.relpath(place, posixpath.dirname(here) or ".") if is_ours else link[0]
 
