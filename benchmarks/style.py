@@ -53,6 +53,11 @@ algebra, and a new one is a least-squares problem. [The mathematics](mathematics
     linearizer style compare runs/style
     linearizer style evaluate runs/style --teacher candy=candy.pth
 
+Undoing a style needs the exact numbers, which `stylize` writes beside its picture: the rounding of
+a picture to 8 bits is amplified by the condition number of the style and the slopes of g, and noise
+comes back. In Python, pass on what `stylize` returned, with `cropped=False` where the squeeze does not
+divide the sides.
+
 Teachers are the networks of PyTorch's fast-neural-style example; in Python any image-to-image
 module can be one (`linearizer.teachers.teach`). Images of any size are stylised, also larger ones
 than were trained on. Each style is a small folder under `RUN/styles`, which can be passed on alone;

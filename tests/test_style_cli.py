@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from command_line import assert_one_clear_line, linearizer
 
 pytest.importorskip("lightning")
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from linearizer.teachers import FastNeuralStyle, teach
 
@@ -89,6 +91,25 @@ def test_stylize_a_photo_of_any_size(run, place, tmp_path):
     assert Image.open(out).size == (70, 45)
     assert_one_clear_line(linearizer(*arguments), "exists", "--overwrite")
     assert linearizer(*arguments, "--strength", "0.5", "--overwrite").returncode == 0
+
+
+def test_a_style_is_undone_from_the_numbers_beside_the_picture(tmp_path):
+    content = load_sample_image("china.jpg")[100:190, 200:330]  # sides that 4 does not divide
+    Image.fromarray(content).save(tmp_path / "photo.png")
+    styled, undone = tmp_path / "styled.png", tmp_path / "undone.png"
+    done = linearizer("stylize", "style", tmp_path / "photo.png", "--mix", "udnie", "--out", styled)
+    assert done.returncode == 0, done.stderr
+    arguments = ("style", "undo", "style", styled, "udnie", "--out", undone, "--overwrite")
+    done = linearizer(*arguments)
+    assert done.returncode == 0
+    assert not done.stderr
+    error = np.asarray(Image.open(undone)) / 255 - content / 255
+    assert np.sqrt((error**2).mean()) < 0.05
+    for damage in (lambda f: f.write_bytes(b"?"), lambda f: f.unlink()):
+        damage(styled.with_suffix(".safetensors"))
+        done = linearizer(*arguments)
+        assert done.returncode == 0
+        assert "may be noise" in done.stderr
 
 
 def test_style_commands_draw_pictures(run, place, tmp_path):

@@ -206,6 +206,7 @@ class StyleTransfer(nn.Module, Saveable):
         style: str | Mapping[str, float] | LinearOperator,
         *,
         strength: float = 1.0,
+        cropped: bool = True,
     ) -> Tensor:
         """Images in a style, a mix of styles, or by any operator of the latents.
 
@@ -215,6 +216,8 @@ class StyleTransfer(nn.Module, Saveable):
             strength: 1 is the style, 0 no style: the operator named `plain` if there is one,
                 fitted to leave contents as they are, or else the identity; any other number is
                 a place on the straight line through both.
+            cropped: Whether images whose sides the squeeze does not divide come back in their own
+                size. What is cropped away is missing when the style is undone.
 
         Raises:
             ShapeError: If the images are too small or have other channels.
@@ -228,14 +231,17 @@ class StyleTransfer(nn.Module, Saveable):
             if PLAIN in self.styles:
                 plain = self.at(padded.shape[-2:], self.operator(PLAIN)).operator(z)
             latent = torch.lerp(plain, latent, strength)
-        return f.g_y.inverse(latent)[..., : crop[0], : crop[1]]
+        styled = f.g_y.inverse(latent)
+        return styled[..., : crop[0], : crop[1]] if cropped else styled
 
     @torch.no_grad()
     def undo(self, images: Tensor, style: str | Mapping[str, float] | LinearOperator) -> Tensor:
         """The contents that were stylised, by the pseudo-inverse `g_x⁻¹(A⁺ g_y(x))`.
 
-        A⁺ is computed in float64: in float32 rounding alone would hide the weakest directions of
-        an operator this large.
+        The images must be the very numbers that `stylize` returned. Rounding them to 8 bits, or
+        cropping them from padded ones, is amplified by the condition number of the style and the
+        slopes of g, and what comes back is noise. A⁺ is computed in float64: in float32 rounding
+        alone would hide the weakest directions of an operator this large.
         """
         padded, crop = self._padded(images)
         f = self.at(padded.shape[-2:], self._chosen(style))

@@ -28,9 +28,11 @@ app.add_typer(train, name="train")
 
 def run() -> int:
     """Run the command that the arguments name, and return the exit status."""
-    warnings.showwarning = _show_warning
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            warnings.simplefilter("always", LinearizerWarning)
+            app()
     except LinearizerError as error:
         return _complain(str(error))
     except OSError as error:
@@ -50,7 +52,7 @@ def _show_warning(
     """A warning as one line, ours without the line of code that gave it."""
     name = "" if issubclass(category, LinearizerWarning) else f"{category.__name__}: "
     Console(stderr=True, soft_wrap=True).print(
-        f"[yellow]linearizer:[/yellow] {name}{message}", highlight=False
+        f"[yellow]linearizer: warning:[/yellow] {name}{escape(str(message))}", highlight=False
     )
 
 

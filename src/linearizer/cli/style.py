@@ -1,5 +1,6 @@
 """What the commands on trained styles do."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from linearizer import operators as ops
@@ -21,11 +24,12 @@ from linearizer.cli.train_style import contents_of, taught
 from linearizer.data.files import SUFFIXES
 from linearizer.data.images import as_bytes, resized
 from linearizer.data.pixels import read_image
-from linearizer.errors import FileFormatError, ShapeError
+from linearizer.errors import FileFormatError, LinearizerWarning, ShapeError
 from linearizer.saving import find_model
 from linearizer.teachers import FastNeuralStyle
 from linearizer.verification import certify
 
+EXACT = ".safetensors"
 Pairs = Iterator[tuple[Tensor, Tensor]]
 
 
@@ -35,9 +39,12 @@ def open_styles(run: str) -> StyleTransfer:
 
 
 def stylize(run: str, photo: Path, mix: Mapping[str, float], strength: float, out: Path) -> None:
-    """One photograph in a mix of styles, at its own size."""
+    """One photograph in a mix of styles, at its own size, and the numbers to undo it from."""
     model = open_styles(run)
-    _save(model.stylize(_read(photo, model), mix, strength=strength), out)
+    image = _read(photo, model)
+    exact = model.stylize(image, mix, strength=strength, cropped=False)
+    _save(exact[..., : image.shape[-2], : image.shape[-1]], out)
+    save_file({"image": exact.contiguous()}, out.with_suffix(EXACT))
 
 
 @torch.no_grad()
@@ -114,7 +121,18 @@ def interpolate(
 def undo(run: str, photo: Path, name: str, out: Path) -> None:
     """The content of a stylised image."""
     model = open_styles(run)
-    _save(model.undo(_read(photo, model), name), out)
+    picture = _read(photo, model)
+    exact = _numbers_of(photo, picture)
+    if exact is None:
+        warnings.warn(
+            f"expected the numbers that stylize wrote beside {photo}, got the picture alone; its "
+            "rounding to 8 bits is amplified, and what comes back may be noise",
+            LinearizerWarning,
+            stacklevel=1,
+        )
+        exact = picture
+    content = model.undo(exact, name)
+    _save(content[..., : picture.shape[-2], : picture.shape[-1]], out)
     Console().print(f"condition number of {name}: {model.cond(name):.3g}")
 
 
@@ -188,6 +206,22 @@ def _contents(
 
 def _read(path: Path, model: StyleTransfer) -> Tensor:
     return read_image(path, grey=model.g_x.in_shape[0] == 1)
+
+
+def _numbers_of(photo: Path, picture: Tensor) -> Tensor | None:
+    """What was rounded, and cropped, to this very picture; None if that is not beside it."""
+    beside = photo.with_suffix(EXACT)
+    if not beside.is_file():
+        return None
+    try:
+        exact = load_file(beside).get("image")
+    except SafetensorError:
+        return None
+    if exact is None or exact.ndim != picture.ndim:
+        return None
+    shown = exact[..., : picture.shape[-2], : picture.shape[-1]]
+    is_of_it = shown.shape == picture.shape and torch.equal(as_bytes(shown), as_bytes(picture))
+    return exact if is_of_it else None
 
 
 def _square(image: Tensor, model: StyleTransfer) -> Tensor:

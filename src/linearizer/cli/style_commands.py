@@ -33,8 +33,12 @@ def stylize(
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("stylized.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw a photograph in a style or in a mix of styles."""
+    """Draw a photograph in a style or in a mix of styles.
+
+    The exact numbers lie beside the picture, for `style undo`.
+    """
     work = _work()
+    new_file(out.with_suffix(work.EXACT), overwrite=overwrite)
     work.stylize(run, photo, weights_of(mix), strength, new_file(out, overwrite=overwrite))
 
 
@@ -120,7 +124,10 @@ def undo(
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("undone.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Take a style off a stylised image, by the pseudo-inverse of its operator."""
+    """Take a style off an image that stylize made, by the pseudo-inverse of its operator.
+
+    It reads the exact numbers beside the picture: 8 bits are too few to undo a style.
+    """
     work = _work()
     work.undo(run, photo, name, new_file(out, overwrite=overwrite))
 
