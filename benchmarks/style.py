@@ -53,10 +53,10 @@ algebra, and a new one is a least-squares problem. [The mathematics](mathematics
     linearizer style compare runs/style
     linearizer style evaluate runs/style --teacher candy=candy.pth
 
-Undoing a style needs the exact numbers, which `stylize` writes beside its picture: the rounding of
-a picture to 8 bits is amplified by the condition number of the style and the slopes of g, and noise
-comes back. In Python, pass on what `stylize` returned, with `cropped=False` where the squeeze does not
-divide the sides.
+Undoing a style needs the exact numbers, which `stylize` writes beside its picture: the rounding
+of a picture to 8 bits is amplified by the condition number of the style and the slopes of g, and
+noise comes back. In Python, pass on what `stylize` returned, with `cropped=False` where the squeeze
+does not divide the sides.
 
 Teachers are the networks of PyTorch's fast-neural-style example; in Python any image-to-image
 module can be one (`linearizer.teachers.teach`). Images of any size are stylised, also larger ones
