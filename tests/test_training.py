@@ -114,6 +114,21 @@ def test_without_tensorboard_its_name_is_given(tmp_path, monkeypatch):
         fit(_module(20), load_digits(), Schedule(20), logs=tmp_path, tensorboard=True)
 
 
+def test_pure_noise_is_kept_near():
+    data, noise = load_digits(), 2 * torch.rand(64, 1, 8, 8) - 1
+    reach = []
+    for weight in (0.0, 1.0):
+        torch.manual_seed(0)
+        g = lz.image_bijection((1, 8, 8), depth=4, width=32)
+        module = MaximumLikelihood(g, 200, 3e-3, foreign=weight)
+        fit(module, data, Schedule(200, batch_size=64, noise=2.0))
+        with torch.no_grad():
+            reach.append(float(g(noise).abs().max()))
+    assert reach[1] < 0.5 * reach[0]
+    with pytest.raises(lz.errors.RangeError, match="foreign"):
+        MaximumLikelihood(lz.vector_bijection(4), 10, foreign=-1.0)
+
+
 def test_reconstruction_under_latent_noise_is_learned():
     data = load_digits()
     x = data.images[:200]

@@ -155,6 +155,7 @@ def _job(recipe: Recipe, train: Images, seed: int, init: str | None) -> _Job:
         recipe.learning_rate,
         recipe.weight_decay,
         reconstruction=recipe.reconstruction,
+        foreign=recipe.foreign,
     )
     some = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
 

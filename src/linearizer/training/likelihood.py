@@ -10,6 +10,9 @@ from linearizer._checks import check_between
 from linearizer.bijections import Bijection, forward_and_log_det
 from linearizer.training.optimization import CosineTraining
 
+FARTHEST = 5.0
+"""What hardly any coordinate of N(0, I) exceeds."""
+
 
 class MaximumLikelihood(CosineTraining):
     """Trains g so that g(x) is N(0, I): `-log p(x) = ½|g(x)|² - log|det J_g(x)| + const`.
@@ -19,6 +22,10 @@ class MaximumLikelihood(CosineTraining):
     With a weight w of reconstruction, `w · |g⁻¹(g(x) + σ ε) - x|²` is added, ε ~ N(0, I): g
     then keeps close what is close in the latent space, for the price of an inverse pass.
 
+    With a weight v of foreign images, `v · mean log(1 + max(0, max|g(n)| / 5 - 1))` is added for
+    pure noise n, uniform and Gaussian: likelihood says nothing of what lies far from the data, and
+    where latents grow without bound, g cannot be inverted in finite precision.
+
     Args:
         g: The bijection; trained in place.
         steps: Steps of the whole run, for the decay.
@@ -26,9 +33,10 @@ class MaximumLikelihood(CosineTraining):
         weight_decay: Decoupled, against learning small data sets by heart.
         reconstruction: w.
         latent_noise: σ.
+        foreign: v.
 
     Raises:
-        RangeError: If w or σ is negative.
+        RangeError: If w, σ or v is negative.
     """
 
     def __init__(
@@ -39,11 +47,14 @@ class MaximumLikelihood(CosineTraining):
         weight_decay: float = 0.1,
         reconstruction: float = 0.0,
         latent_noise: float = 0.3,
+        foreign: float = 0.0,
     ) -> None:
         super().__init__(steps, learning_rate, weight_decay)
         check_between(reconstruction, 0.0, math.inf, "the weight of the reconstruction")
         check_between(latent_noise, 0.0, math.inf, "the noise of the latents")
+        check_between(foreign, 0.0, math.inf, "the weight of foreign images")
         self.reconstruction, self.latent_noise = reconstruction, latent_noise
+        self.foreign = foreign
         self.g = g
 
     def loss(self, images: Tensor) -> Tensor:
@@ -54,7 +65,19 @@ class MaximumLikelihood(CosineTraining):
         if self.reconstruction:
             decoded = self.g.inverse(z + self.latent_noise * torch.randn_like(z))
             loss = loss + self.reconstruction * mse_loss(decoded, images)
+        if self.foreign:
+            loss = loss + self.foreign * self._reach(images)
         return loss
+
+    def _reach(self, like: Tensor) -> Tensor:
+        """How far beyond those of N(0, I) the latents of pure noise lie."""
+        some = like[: max(2, len(like) // 4)]
+        uniform = (torch.rand(len(some), device=like.device) < 0.5).reshape(
+            -1, *[1] * (like.ndim - 1)
+        )
+        noise = torch.where(uniform, 2 * torch.rand_like(some) - 1, torch.randn_like(some))
+        furthest = self.g(noise).flatten(1).abs().amax(1)
+        return torch.log1p((furthest / FARTHEST - 1).relu()).mean()
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The loss of a batch of images; their labels are not used."""

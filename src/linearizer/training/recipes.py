@@ -26,6 +26,7 @@ class Recipe:
         learning_rate: Its peak.
         weight_decay: Decoupled; helps where there are few images.
         reconstruction: Weight of a loss that keeps noisy latents decoding to the same image.
+        foreign: Weight of a loss that keeps the latents of pure noise short.
         precision: Of the networks inside the couplings while they train.
     """
 
@@ -43,6 +44,7 @@ class Recipe:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     reconstruction: float = 0.0
+    foreign: float = 0.0
     precision: Literal["32", "bf16"] = "32"
 
     @property
@@ -52,7 +54,7 @@ class Recipe:
 
     def tame(self) -> "Recipe":
         """The same with a g that amplifies little on any input, however far from the data."""
-        return replace(self, bound=0.5, shift_bound=6.0, saturation=4.0)
+        return replace(self, bound=0.5, shift_bound=6.0, saturation=4.0, foreign=0.05)
 
     def bijection(self, shape: tuple[int, ...]) -> Bijection:
         """A new g for images of a shape."""
