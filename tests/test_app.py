@@ -370,6 +370,24 @@ def test_endless_requests_are_refused():
     assert answer("/gradio_api/queue/join", b"[" * 900_000) == 200
 
 
+# The page
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_the_page_is_built_for_any_number_of_models_of_styles(styles, models, count):
+    pytest.importorskip("gradio.routes", reason="needs Gradio", exc_type=ImportError)
+    from linearizer.app.page import build_page
+    from linearizer.app.style_tab import NONE
+
+    models.styles = {f"model{i}": styles for i in range(count)}
+    parts = build_page(models).config["components"]
+    assert (NONE in [part["props"].get("value") for part in parts]) == (count == 0)
+    labels = [part["props"].get("label") for part in parts]
+    assert labels.count("negative") == labels.count("strong") == count
+    assert "plain" not in labels
+    assert labels.count("model1") == (count == 2)
+
+
 # The command
 
 

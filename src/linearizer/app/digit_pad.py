@@ -4,6 +4,7 @@ Gradio's own sketchpad draws by WebGL, which keeps a processor busy where there 
 even if nobody draws. This one is a plain canvas, and what is drawn is no file on the server.
 """
 
+from functools import cached_property
 from typing import Any
 
 import gradio as gr
@@ -110,11 +111,14 @@ class DigitPad:
             elem_id=name,
         )
 
+    @cached_property
+    def choices(self) -> list[str]:
+        """Generated digits to pick from, in dark ink on white; the same for all visitors."""
+        return [as_data(-x) for x in self.models.digits.generated(CHOICES, self.seed)]
+
     def start(self) -> dict[str, Any]:
         """What the canvas and the choices hold at first."""
-        digits = self.models.digits.generated(CHOICES, self.seed)
-        choices = [as_data(-digit) for digit in digits]  # dark ink on white
-        return {"image": choices[self.first], "drawn": False, "choices": choices}
+        return {"image": self.choices[self.first], "drawn": False, "choices": self.choices}
 
 
 def digit_on(value: Any) -> Tensor:

@@ -21,7 +21,8 @@ CSS = """
   image-rendering: pixelated; border-radius: 3px; }
 #projection img { width: clamp(52px, 6vw, 92px); }
 #sums img, #line img, #ranks img { width: clamp(64px, 8.4vw, 120px); }
-.photo .image-frame, .photo img { width: 100% !important; height: auto !important; }
+.photo .image-frame, .photo img { width: 100% !important; height: auto !important;
+  object-fit: contain !important; }
 .pad { display: flex; flex-direction: column; gap: 6px; font-size: 0.9rem; max-width: 300px; }
 .pad-head { display: flex; justify-content: space-between; }
 .pad button { cursor: pointer; border: 1px solid var(--border-color-primary); border-radius: 4px; }
