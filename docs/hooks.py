@@ -1,10 +1,12 @@
 """Pages of the site that are made when it is built, and links between docs and repository.
 
 The README is the home page, the notebooks of `examples/`, the cards of the models that come with
-the library, CONTRIBUTING and CHANGELOG are pages too, and the command line describes itself. Links
+the library, CONTRIBUTING and CHANGELOG are pages too; the command line and the list of public names
+describe themselves. Links
 are written so that they work in the repository; here they are turned to the site's pages.
 """
 
+import inspect
 import posixpath
 import re
 from pathlib import Path
@@ -16,10 +18,11 @@ from nbconvert import MarkdownExporter
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
+import linearizer
 from linearizer.cli.app import app
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = "<!-- commands -->"
+COMMANDS, NAMES = "<!-- commands -->", "<!-- names -->"
 CELL = re.compile(r"<td>([^<]{1,24})</td>")
 HOME = "---\nhide: [navigation]\n---\n"
 LINK = re.compile(r"(?<=\]\()([^)#\s]+)(?=[)#])")
@@ -70,6 +73,8 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
     if COMMANDS in markdown:
         markdown = markdown.replace(COMMANDS, commands())
+    if NAMES in markdown:
+        markdown = markdown.replace(NAMES, public_names())
     if not source.endswith(".ipynb"):
         markdown = PICTURE.sub(r"[![\1](\2)](\2)", markdown)  # a click shows it in full size
     return LINK.sub(turned, markdown)
@@ -87,6 +92,18 @@ def commands() -> str:
     context = root.make_context("linearizer", [], resilient_parsing=True)
     text = get_docs_for_click(obj=root, ctx=context, name="linearizer")
     return text.partition("\n")[2]
+
+
+def public_names() -> str:
+    """What `import linearizer` gives, as a table with links to the reference."""
+    rows = ["| name | |", "|---|---|"]
+    for name in linearizer.__all__:
+        thing = getattr(linearizer, name)
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            what = inspect.getdoc(thing).partition("\n\n")[0].replace("\n", " ")
+            place = f"{thing.__module__}.{thing.__qualname__}"
+            rows.append(f"| [`{name}`][{place}] | {what.replace('|', chr(92) + '|')} |")
+    return "\n".join(rows)
 
 
 def _say_all(command: object) -> None:

@@ -1,0 +1,37 @@
+"""The documentation site builds without a warning, and needs nothing from anywhere else."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mkdocs", reason="mkdocs, which builds the site, is missing")
+pytest.importorskip("material", reason="mkdocs-material, the theme of the site, is missing")
+pytest.importorskip("mkdocstrings", reason="mkdocstrings, which writes the reference, is missing")
+pytest.importorskip("nbconvert", reason="nbconvert, which shows the notebooks, is missing")
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_it_builds_strictly_and_loads_nothing_from_outside(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 30
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(
+            r'<(?:script|img|link|iframe)[^>]+(?:src|href)="?(https?:[^"> ]+)', text
+        )
+        assert not loaded, (page.name, loaded)
