@@ -593,10 +593,10 @@ def honest() -> list[str]:
         "models are better.",
         "- **One step of the exact flow is not the Euler sampler.** By default the one step "
         f"stands for infinitely many. Against {STEPS} real steps: {euler}.",
-        "- **Far from the data, rounding wins.** The laws hold for all points in exact numbers. "
-        "The shipped g of MNIST was trained by likelihood alone, and its inverse amplifies "
-        "beyond all measure where no data were: combinations that lead there overflow in "
-        "float32. The g of the projector is bounded and does not.",
+        "- **Far from the data, rounding wins.** The laws hold for all points in exact numbers. In "
+        "floating point the inverse of g can amplify rounding beyond all measure where no data "
+        "were, above all if g was trained by likelihood alone and without tight bounds. The rows "
+        "*Far from the data* measure that.",
         "- **A projector of ours does not make digits of noise.** Noise that is projected stays "
         f"noise, with a Fréchet distance of {noise} to real images. Idempotence holds for every "
         "input; that the range contains only what looks like data does not. New digits are drawn"
