@@ -31,7 +31,8 @@ CORE = {part for parts in LEVELS[:8] for part in parts} | {"__init__"}
 APART = {"bijections", "operators", "conditioners"}
 OF_CORE = {"scipy", "huggingface_hub"}
 """Extras that the core uses, where they are installed, and imports only then."""
-OPTIONAL = {"lightning", "torchmetrics", "sklearn", "matplotlib", "typer", "rich", "PIL"} | OF_CORE
+OPTIONAL = {"lightning", "torchmetrics", "sklearn", "matplotlib", "typer", "rich", "PIL", "gradio"}
+OPTIONAL |= OF_CORE
 CORE_MAY_IMPORT = {"torch", "numpy", "safetensors", "linearizer", *sys.stdlib_module_names}
 
 
