@@ -85,7 +85,13 @@ def command(note: dict[str, Any], recipe: Recipe) -> str:
 
 
 def make_card(
-    name: str, model: Model, note: dict[str, Any], images: int, hardware: str, metrics: str
+    name: str,
+    model: Model,
+    note: dict[str, Any],
+    images: int,
+    earlier: list[dict[str, Any]],
+    hardware: str,
+    metrics: str,
 ) -> str:
     """What there is to know about a trained model."""
     of_data = "of the data its own"
@@ -101,8 +107,8 @@ def make_card(
         how = f"both g and a convolution a style, depth {note['depth']}, width {note['width']}"
         of_data = "photographs public domain, CC0 and CC BY, teachers BSD-3"
     else:
-        recipe = Recipe(**note["recipe"])
-        typed, tag = command(note, recipe), "image-generation"
+        typed = "`, then `".join(command(n, Recipe(**n["recipe"])) for n in (*earlier, note))
+        tag = "image-generation"
         if isinstance(model, OneStepFlow):
             bijections = (model.g_data,)
             what = (
@@ -127,8 +133,8 @@ def make_card(
         images=images,
         how=how,
         command=typed,
-        steps=note["steps"],
-        minutes=note["seconds"] / 60,
+        steps=sum(n["steps"] for n in (*earlier, note)),
+        minutes=sum(n["seconds"] for n in (*earlier, note)) / 60,
         hardware=hardware,
         parameters=sum(p.numel() for g in bijections for p in g.parameters()) / 1e6,
         of_data=of_data,
@@ -162,6 +168,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
     parser.add_argument("--evaluation", type=Path, help="folder that evaluate wrote")
+    parser.add_argument(
+        "--after", type=Path, nargs="*", default=[], help="runs that this one began as, in order"
+    )
     parser.add_argument("--hardware", default="one thread of a processor")
     arguments = parser.parse_args()
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
@@ -169,6 +178,9 @@ def main() -> None:
     model = rebuilt(arguments.run, note, train)
     folder = PRETRAINED / arguments.name
     model.save_pretrained(folder, overwrite=True, compact=True)
+    earlier = [
+        json.loads((run / "run.json").read_text(encoding="utf-8")) for run in arguments.after
+    ]
     shared = {**note, "data_dir": None}  # where the data lay here is of no use elsewhere
     if isinstance(model, OneStepFlow):
         noise = Recipe(**note["recipe"]).noise
@@ -183,6 +195,7 @@ def main() -> None:
         model,
         note,
         len(train),
+        earlier,
         arguments.hardware,
         table.read_text(encoding="utf-8") if table else "",
     )
