@@ -30,7 +30,9 @@ jointly with both bijections, by the paper's losses. A run that was stopped, eve
 on from its last checkpoint when the same command is given again, to the same weights. Losses are in
 `RUN/logs/*/metrics.csv` (`--tensorboard` writes them for TensorBoard too), sample grids in
 `RUN/samples/`. `--precision bf16` runs the networks inside the couplings in bfloat16; the couplings
-stay in float32, so that inverses stay exact. [What equal training time buys](equal-time.md).
+stay in float32, so that inverses stay exact. `--init RUN` starts from a trained g. `--tame` trains
+a g that can be inverted on any input, pure noise too, for a little of its likelihood: bounded
+shifts, conditioners that saturate, and a loss on noise. [What equal training time buys](equal-time.md).
 
 ## Use
 
@@ -68,6 +70,13 @@ of the latents' covariance beside one variance for all others, so that nothing i
 """
 
 
+def body(card: str, title: str) -> str:
+    """A card as a section of the page: without its metadata, headings one level down."""
+    text = card.split("---\n", 2)[2].strip() + "\n"
+    text = text.replace("\n## Laws on these weights", "\n### Laws on these weights")
+    return text.replace("# ", f"## {title}", 1)
+
+
 def pictures(run: str, name: str, out: Path) -> str:
     """Samples as they are, without the noise of training, and walks, as a piece of the page."""
     walks = [f"{name}-samples.png", f"{name}-denoised.png", f"{name}-directions.png"]
@@ -95,17 +104,19 @@ def main() -> None:
     arguments = parser.parse_args()
     pages = [INTRO]
     for name in lz.list_pretrained():
+        if not isinstance(lz.load(name), lz.OneStepFlow):
+            continue
         card = (lz.saving.PRETRAINED / name / "README.md").read_text(encoding="utf-8")
-        pages += [card.replace("# ", "## The model ", 1), pictures(name, name, arguments.out)]
+        pages += [body(card, "The model "), pictures(name, name, arguments.out)]
     if arguments.faces is not None:
         run = arguments.faces
         note = json.loads((run / "run.json").read_text(encoding="utf-8"))
         table = (run / "evaluation.md").read_text(encoding="utf-8")
         images = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["images"]
         flow = lz.OneStepFlow.from_pretrained(run)
-        card = make_card("faces64", flow, note, images["train"], arguments.hardware, table)
+        card = make_card("faces64", flow, note, images["train"], [], arguments.hardware, table)
         pages += [
-            card.replace("# faces64", f"## Faces\n\n{FACES}", 1),
+            body(card, "").replace("## faces64", f"## Faces\n\n{FACES}", 1),
             pictures(str(run), "faces64", arguments.out),
         ]
     (arguments.out / "one-step.md").write_text("\n".join(pages), encoding="utf-8")

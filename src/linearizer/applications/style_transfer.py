@@ -189,7 +189,8 @@ class StyleTransfer(nn.Module, Saveable):
 
     def at(self, size: Sequence[int], operator: LinearOperator) -> Linearizer:
         """The Linearizer of an operator for images (C, *size), which the squeeze must divide."""
-        g_x, g_y = (self._resized(g, size) for g in (self.g_x, self.g_y))
+        g_x = self._resized(self.g_x, size)
+        g_y = g_x if self.g_y is self.g_x else self._resized(self.g_y, size)
         if operator.in_shape != g_x.out_shape:
             if not isinstance(operator, CircularConvolution):
                 raise ShapeError(

@@ -132,8 +132,9 @@ def _update(A: LinearOperator) -> tuple[Tensor, Tensor, Tensor]:
 
 @singledispatch
 def transposed(A: LinearOperator) -> LinearOperator:
-    """Aᵀ as an operator of its own, not lazily."""
-    return Dense(A.to_dense().mT, A.out_shape, A.in_shape)
+    """Aᵀ as an operator of its own, not lazily; what a class of a user's says of itself."""
+    T = A.transpose()
+    return Dense(A.to_dense().mT, A.out_shape, A.in_shape) if isinstance(T, Transpose) else T
 
 
 @transposed.register(Diagonal)
