@@ -134,3 +134,26 @@ def test_scipy_solves_with_it():
     np.testing.assert_allclose(solution, z, atol=1e-8)
     largest = linalg.svds(A.as_scipy(), k=1, return_singular_vectors=False)
     np.testing.assert_allclose(largest, float(lz.norm(A).detach()), rtol=1e-8)
+
+
+def test_the_transpose_that_a_class_of_a_user_s_gives_is_kept():
+    class Cumulative(lz.LinearOperator):
+        def __init__(self, n, upward=True):
+            super().__init__(n)
+            self.n, self.upward = n, upward
+            self.register_buffer("one", torch.ones(()))
+
+        def forward(self, z):
+            return z.cumsum(-1) if self.upward else z.flip(-1).cumsum(-1).flip(-1)
+
+        def adjoint(self, y):
+            return self.transpose()(y)
+
+        def transpose(self):
+            return Cumulative(self.n, not self.upward)
+
+    A = Cumulative(4)
+    check_operator(A)
+    transposed = lz.fuse(lz.operators.Transpose(A))
+    assert isinstance(transposed, Cumulative)
+    assert not transposed.upward

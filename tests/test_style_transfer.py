@@ -242,3 +242,11 @@ def test_bad_input(model, photo):
         model.add("three", lz.CircularConvolution(torch.eye(3)[..., None, None], (4, 4)))
     with pytest.raises(ShapeError, match="any size"):
         lz.image_bijection((1, 8, 8), depth=1, width=8).resized((16, 16))
+
+
+def test_one_g_on_both_sides_stays_one_at_any_size(model):
+    both = lz.StyleTransfer(model.g_x, model.g_x, {"one": model.operator("one")})
+    f = both.at((24, 20), both.operator("one"))
+    assert f.g_x is f.g_y
+    x = torch.rand(3, 24, 20)
+    torch.testing.assert_close((f**2)(x), f(f(x)), rtol=1e-3, atol=1e-3)
