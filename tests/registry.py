@@ -15,6 +15,7 @@ import linearizer as lz
 from linearizer.bijections import Bijection
 from linearizer.conditioners import MLP, ConvNet, PatchTransformer
 from linearizer.operators import LinearOperator, TimeDependentOperator
+from linearizer.saving import Saveable, type_name
 from linearizer.testing import perturb_
 
 Shape = tuple[int, ...]
@@ -409,5 +410,7 @@ def missing(base: type, covered: Iterable[type], package: str = "linearizer") ->
     return {
         cls
         for cls in subclasses(base)
-        if cls.__module__.split(".")[0] == package and not inspect.isabstract(cls)
+        if cls.__module__.split(".")[0] == package
+        and not inspect.isabstract(cls)
+        and Saveable.registry.get(type_name(cls)) is cls  # and no proxy that torch.export made
     } - set(covered)

@@ -75,6 +75,12 @@ def test_the_model_stays_as_it_is(tmp_path):
     assert model.stylize(x, "one").shape == x.shape
 
 
+def test_tracing_leaves_no_classes_behind(tmp_path):
+    before = dict(lz.Saveable.registry)
+    export(projector(), tmp_path / "graph.pt2", to="torch-export")  # g is on both sides of it
+    assert lz.Saveable.registry == before
+
+
 def test_doubles_stay_doubles(tmp_path):
     f = flow().double().collapse()
     made = export(f, tmp_path / "graph.onnx")
