@@ -22,9 +22,8 @@ from linearizer.app.pictures import (
     digit_from,
     drawing_from,
     photo_from,
-    picture,
 )
-from linearizer.data.pixels import decode_image
+from linearizer.data.pixels import as_picture, decode_image
 from linearizer.errors import FileFormatError, RangeError
 
 torch.set_num_threads(1)
@@ -133,7 +132,7 @@ def test_a_board_has_each_image_and_no_markup_of_others():
     assert html.count("<img") == 3
     assert "<b>" not in html
     assert "http" not in html
-    assert picture(torch.zeros(3, 4, 6)).size == (6, 4)
+    assert as_picture(torch.zeros(3, 4, 6)).size == (6, 4)
 
 
 def test_an_upload_of_any_mode_is_reduced_and_turned_upright(tmp_path):
@@ -211,7 +210,7 @@ def test_images_are_inverted_and_joined(digits, pair):
     pictures, note = one_step.inversion(digits, list(pair))
     assert pictures.count("<img") == 6
     assert float(note.split(": ")[1].split(" dB")[0]) > 60
-    assert one_step.line(digits, list(pair)).count("<img") == 2 * one_step.LINE
+    assert one_step.line(digits, list(pair)).count("<img") == 2 * playground.LINE
     assert one_step.line(digits, [pair[0]]) == ""
     for function in (one_step.inversion, one_step.line):
         with pytest.raises(RangeError, match="got none; upload"):

@@ -200,7 +200,7 @@ def _(model: IdempotentGenerator) -> _Maps:
 @_maps.register
 def _(model: StyleTransfer) -> _Maps:
     x = _smooth(model, model.g_x.in_shape)[: COUNT // 2]
-    styled = {name: model.stylize(x, name) for name in model.names}
+    styled = model.stylize(x, model.names[0]) if model.names else x
 
     def undone() -> list[Law]:
         return [
@@ -209,13 +209,14 @@ def _(model: StyleTransfer) -> _Maps:
                 _error(model.stylize(model.undo(image, name), name), image),
                 UNDONE,
             )
-            for name, image in styled.items()
+            for name in model.names
+            for image in [model.stylize(x, name)]
         ]
 
     size = model.g_x.in_shape[1:]
     return _Maps(
         {"contents": model.g_x, "stylised": model.g_y},
-        {"contents": x, "stylised": next(iter(styled.values()), x)},
+        {"contents": x, "stylised": styled},
         {name: (model.at(size, model.operator(name)), x) for name in model.names},
         undone,
     )

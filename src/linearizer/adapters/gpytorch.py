@@ -9,7 +9,7 @@ from torch import Tensor
 from linearizer._checks import check_input
 from linearizer.errors import DtypeError, ShapeError
 from linearizer.operators import LinearOperator
-from linearizer.operators.base import register
+from linearizer.operators.base import check_size, register
 
 
 class GPyTorchOperator(LinearOperator):
@@ -46,11 +46,7 @@ class GPyTorchOperator(LinearOperator):
             )
         m, n = operator.shape
         super().__init__(in_shape or n, out_shape or m)
-        if (self.n_out, self.n_in) != (m, n):
-            raise ShapeError(
-                f"expected an operator {self.n_out, self.n_in} for {self.in_shape} -> "
-                f"{self.out_shape}, got {m, n}"
-            )
+        check_size(self, operator.shape, "an operator")
         tensors = operator.representation()
         if not any(tensor.is_floating_point() for tensor in tensors):
             raise DtypeError(

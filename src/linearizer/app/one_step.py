@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_between
+from linearizer.app import playground
 from linearizer.app.digits import TEMPERATURE, Digits
 from linearizer.app.pictures import board
 from linearizer.errors import RangeError
 from linearizer.metrics import psnr_db
 
-COUNT, LINE, WALK = 8, 9, 7
+COUNT, WALK = 8, 7
 MOST_STEPS, MOST_DIRECTIONS, FURTHEST = 100, 8, 12.0
 
 
@@ -64,15 +65,7 @@ def line(digits: Digits, images: list[Tensor]) -> str:
     """The straight line between the first two images; nothing if there is but one."""
     if len(_some(images)) < 2:
         return ""
-    u, v = images[:2]
-    inner = digits.clean(digits.flow.interpolate(u, v, LINE)[1:-1])
-    times = torch.linspace(0, 1, LINE)
-    mixed = torch.stack([torch.lerp(u, v, t) for t in times.tolist()])
-    return board(
-        [torch.cat([u[None], inner, v[None]]), mixed],
-        ["induced space", "pixels"],
-        [f"{t:.2f}" for t in times],
-    )
+    return playground.line(digits, *images[:2])
 
 
 @torch.no_grad()

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import pad
 
-from linearizer.data.images import as_bytes, resized
-from linearizer.data.pixels import decode_image
+from linearizer.data.images import resized
+from linearizer.data.pixels import as_picture, decode_image
 from linearizer.errors import RangeError
 
 MAX_PIXELS = 20_000_000
@@ -68,16 +68,10 @@ def drawing_from(canvas: str, *, centred: bool) -> Tensor:
     return torch.from_numpy(np.array(digit, dtype=np.float32))[None] / 127.5 - 1
 
 
-def picture(image: Tensor) -> Image.Image:
-    """An image (1 or 3, H, W) in [-1, 1] for the browser."""
-    pixels = as_bytes(image).movedim(0, -1).contiguous().numpy()
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-
-
 def as_data(image: Tensor) -> str:
     """An image (1 or 3, H, W) in [-1, 1] as an address that holds all of it, a PNG file."""
     file = io.BytesIO()
-    picture(image).save(file, format="PNG")
+    as_picture(image).save(file, format="PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
@@ -111,7 +105,7 @@ def _ink(canvas: str) -> Image.Image | None:
     except ValueError:
         content = b""  # a crafted request: no image, as is told below
     paper = decode_image(content, "the drawing", grey=True, max_pixels=MAX_PIXELS, max_side=CANVAS)
-    ink = picture(-paper)
+    ink = as_picture(-paper)
     return ink if bool((paper < 1 - 2 * FAINTEST).any()) else None
 
 

@@ -10,14 +10,13 @@ from linearizer._extras import needs_extra
 from linearizer.app.models import Models
 from linearizer.errors import RangeError
 
-PORT, HOST = 7860, "127.0.0.1"
 LARGEST_FILE = "25mb"
 WAITING = 32
 
 
 def serve(
-    host: str = HOST,
-    port: int = PORT,
+    host: str,
+    port: int,
     styles: Sequence[str] | None = None,
     *,
     say: Callable[[str], None] = print,

@@ -10,9 +10,10 @@ from linearizer._extras import needs_extra
 from linearizer.app import style
 from linearizer.app.events import on, on_opening
 from linearizer.app.models import Models
-from linearizer.app.pictures import photo_from, picture
+from linearizer.app.pictures import photo_from
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
+from linearizer.data.pixels import as_picture
 
 OWN, NOTHING, UNDO = "yours", "nothing", "undo it"
 PHOTOS = ("china", "flower")
@@ -79,8 +80,8 @@ def _panel(tab: gr.Tab, model: StyleTransfer) -> None:
         last = gr.Image(visible=False)
         if result.after is not None:
             label = "undone" if then == UNDO else f"and then in {then}"
-            last = gr.Image(picture(result.after), label=label, visible=True)
-        return picture(result.photo), picture(result.styled), last, result.note
+            last = gr.Image(as_picture(result.after), label=label, visible=True)
+        return as_picture(result.photo), as_picture(result.styled), last, result.note
 
     def uploaded(_: str, *rest: Any) -> Any:
         return OWN, *answer(OWN, *rest)

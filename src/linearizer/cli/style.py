@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
 from rich.console import Console
 from rich.progress import Progress, track
 from rich.table import Table
@@ -23,7 +22,7 @@ from linearizer.cli.run_folder import new_file
 from linearizer.cli.train_style import contents_of, taught
 from linearizer.data.files import SUFFIXES
 from linearizer.data.images import as_bytes, resized
-from linearizer.data.pixels import read_image
+from linearizer.data.pixels import as_picture, read_image
 from linearizer.errors import FileFormatError, LinearizerWarning, ShapeError
 from linearizer.saving import find_model
 from linearizer.teachers import FastNeuralStyle
@@ -113,7 +112,7 @@ def interpolate(
     save_mosaic(
         strip, [torch.stack(frames)], column_labels=[f"{s:.2f}" for s in places], inches=1.2
     )
-    pictures = [_picture(frame) for frame in (*frames, *frames[-2:0:-1])]
+    pictures = [as_picture(frame) for frame in (*frames, *frames[-2:0:-1])]
     pictures[0].save(gif, save_all=True, append_images=pictures[1:], duration=120, loop=0)
     Console().print(f"{strip} and {gif}", soft_wrap=True)
 
@@ -251,9 +250,5 @@ def _pairs(folder: Path, model: StyleTransfer) -> Pairs:
 
 def _save(image: Tensor, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    _picture(image).save(out)
+    as_picture(image).save(out)
     Console().print(str(out), soft_wrap=True)
-
-
-def _picture(image: Tensor) -> Image.Image:
-    return Image.fromarray(as_bytes(image).movedim(0, -1).contiguous().numpy())

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from linearizer._extras import needs_extra
 from linearizer.data.files import ImageFiles
+from linearizer.data.images import as_bytes
 from linearizer.errors import FileFormatError, LinearizerError, LinearizerWarning, RangeError
 
 if TYPE_CHECKING:
@@ -134,6 +135,18 @@ def decode_image(
         ) from error
     channels = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).movedim(-1, 0)
     return channels / 127.5 - 1
+
+
+def as_picture(image: Tensor) -> "Image":
+    """An image (1 or 3, H, W) in [-1, 1] as one of Pillow's, clamped and rounded to 8 bits.
+
+    Raises:
+        MissingExtraError: If Pillow is not installed.
+    """
+    with needs_extra("pillow"):
+        from PIL import Image  # noqa: PLC0415
+    pixels = as_bytes(image).movedim(0, -1).contiguous().numpy()
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def _too_large(where: str, size: str, limit: int | None) -> RangeError:

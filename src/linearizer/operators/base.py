@@ -248,6 +248,15 @@ def apply_matrix(
     return image.unflatten(-1, out_shape)
 
 
+def check_size(operator: LinearOperator, shape: Sequence[int], what: str) -> None:
+    """Raise unless a matrix (m, n) maps the event shapes of its operator."""
+    if (operator.n_out, operator.n_in) != tuple(shape):
+        raise ShapeError(
+            f"expected {what} {operator.n_out, operator.n_in} for {operator.in_shape} -> "
+            f"{operator.out_shape}, got {tuple(shape)}"
+        )
+
+
 def describe(operator: LinearOperator) -> str:
     """Name and shapes of an operator, for messages."""
     return f"{type(operator).__name__} {operator.in_shape} -> {operator.out_shape}"

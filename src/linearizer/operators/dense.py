@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from linearizer.errors import DtypeError, RangeError, ShapeError
-from linearizer.operators.base import LinearOperator, apply_matrix, register
+from linearizer.operators.base import LinearOperator, apply_matrix, check_size, register
 
 
 class Dense(LinearOperator):
@@ -35,11 +35,7 @@ class Dense(LinearOperator):
         check_real(matrix, "a matrix")
         m, n = matrix.shape
         super().__init__(in_shape or n, out_shape or m)
-        if (self.n_out, self.n_in) != (m, n):
-            raise ShapeError(
-                f"expected a matrix {self.n_out, self.n_in} for {self.in_shape} -> "
-                f"{self.out_shape}, got {m, n}"
-            )
+        check_size(self, matrix.shape, "a matrix")
         register(self, "matrix", matrix)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch.nn.functional import mse_loss
 
 from linearizer._checks import check_between
 from linearizer.bijections import Bijection, forward_and_log_det
+from linearizer.training.foreign import pure_noise
 from linearizer.training.optimization import CosineTraining
 
 FARTHEST = 5.0
@@ -71,11 +72,7 @@ class MaximumLikelihood(CosineTraining):
 
     def _reach(self, like: Tensor) -> Tensor:
         """How far beyond those of N(0, I) the latents of pure noise lie."""
-        some = like[: max(2, len(like) // 4)]
-        uniform = (torch.rand(len(some), device=like.device) < 0.5).reshape(
-            -1, *[1] * (like.ndim - 1)
-        )
-        noise = torch.where(uniform, 2 * torch.rand_like(some) - 1, torch.randn_like(some))
+        noise = pure_noise(like[: max(2, len(like) // 4)])
         furthest = self.g(noise).flatten(1).abs().amax(1)
         return torch.log1p((furthest / FARTHEST - 1).relu()).mean()
 

@@ -12,6 +12,7 @@ from linearizer.bijections import Bijection, forward_and_log_det
 from linearizer.data.corruptions import CORRUPTIONS
 from linearizer.errors import RangeError
 from linearizer.operators.binary_projection import BinaryProjection
+from linearizer.training.foreign import pure_noise
 from linearizer.training.optimization import CosineTraining
 
 REFIT_EVERY, MEMORY, RAMP, NOISE_EVERY, FAR = 25, 0.98, 0.3, 8, 4.0
@@ -155,8 +156,7 @@ class PrincipalProjection(CosineTraining):
     def _excess(self, like: Tensor) -> Tensor:
         """How far pure noise is thrown by f: nothing if into the range that it came from."""
         count = len(like)
-        half = count // 2
-        noise = torch.cat([torch.randn_like(like[:half]), 2 * torch.rand_like(like[half:]) - 1])
+        noise = pure_noise(like)
         scale = 10 ** (3 * torch.rand(count, 1, 1, 1) * (torch.rand(count, 1, 1, 1) < 0.5))
         scale = scale.to(like)
         thrown = self.g.inverse(self.project(self.g(scale * noise), self.ranks[-1]))
