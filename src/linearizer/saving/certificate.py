@@ -104,7 +104,8 @@ class Certificate:
         if version != CERTIFICATE_VERSION:
             raise FileFormatError(
                 f"expected a certificate of format {CERTIFICATE_VERSION} in {path}, got "
-                f"{short(version)}; upgrade linearizer, or run: linearizer verify {folder} --overwrite"
+                f"{short(version)}; upgrade linearizer, or run: linearizer verify {folder} "
+                "--overwrite"
             )
         return read
 

@@ -6,6 +6,7 @@ from goes to `config.json`, every parameter and buffer to `model.safetensors`. A
 occurs twice (a g shared by both sides of a Linearizer) is written once and shared again.
 """
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -247,6 +248,7 @@ def _write(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> 
     save_file(tensors, folder / WEIGHTS_FILE)
     config["sha256"] = sha256(folder / WEIGHTS_FILE)
     (folder / CONFIG_FILE).write_text(as_json(config), encoding="utf-8")
+    shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)  # safetensors lets nobody else in
 
 
 def find_model(name: str | Path) -> Path:
