@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files"),
-    ("certificate", "hub", "notes"),
+    ("notes",),
     ("saving",),
     ("bijections", "operators", "conditioners"),
     ("spaces", "ready_made", "adapters"),

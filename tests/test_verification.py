@@ -10,9 +10,9 @@ import torch
 import linearizer as lz
 from command_line import assert_one_clear_line, linearizer
 from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
-from linearizer.certificate import Certificate, Law
 from linearizer.errors import CertificateWarning, FileFormatError, RangeError
 from linearizer.saving import PRETRAINED
+from linearizer.saving.certificate import Certificate, Law
 from linearizer.testing import perturb_
 from linearizer.verification import certify, difference, verify
 

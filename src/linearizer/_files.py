@@ -1,7 +1,25 @@
-"""Files that are written whole or not at all, and told apart by their bytes."""
+"""Files that are written whole or not at all, told apart by their bytes, and read with care."""
 
 import hashlib
+import json
+import os
+import reprlib
+import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from linearizer.errors import FileFormatError, LinearizerError, NotWrittenError
+
+LARGEST_JSON = 2**25
+"""Bytes; the longest config of a model seen so far has 14 thousand."""
+WRITING = (OSError, SafetensorError)
+"""What writing raises on a full disk, or where one may not write."""
+ABANDONED = 3600
+"""Seconds after which a file that is still unfinished belongs to a program that was killed."""
 
 
 def sha256(path: Path) -> str:
@@ -10,20 +28,108 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def as_json(content: object) -> str:
+    """The text of a JSON file."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        FileFormatError: If it is none, is too long or nested too deeply, names a key twice, or
+            holds a number that is not finite.
+    """
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"more than {LARGEST_JSON} bytes")
+        return json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=_without_twins,
+        )
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileFormatError(
+            f"expected JSON in {path}, got something else ({short(error)}); the file is damaged: "
+            "save or download the model again"
+        ) from error
+
+
+def short(value: object) -> str:
+    """What to show of something from a file, which may be of any length."""
+    text = str(value) if isinstance(value, Exception) else reprlib.repr(value)
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:297]}..."
+
+
 class written_whole:  # noqa: N801  (used as a function)
-    """A path to write to that takes the target's place only when all went well."""
+    """A path to write to that takes the target's place only when all went well.
+
+    Raises:
+        NotWrittenError: If the disk is full or the folder cannot be written to; what was at the
+            target is there still.
+    """
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.part = target.with_name(target.name + ".part")
+        self.part = target.with_name(f"{target.stem}.{secrets.token_hex(4)}.part{target.suffix}")
 
     def __enter__(self) -> Path:
         """The path to write to."""
+        for old in self.target.parent.glob(f"{self.target.stem}.*.part{self.target.suffix}"):
+            with suppress(OSError):
+                if time.time() - old.stat().st_mtime > ABANDONED:
+                    old.unlink()
         return self.part
 
-    def __exit__(self, error: object, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
         """Put the file in its place, or drop it."""
-        if error is None:
-            self.part.replace(self.target)
-        else:
+        try:
+            if error is None:
+                synchronize(self.part)
+                self.part.replace(self.target)
+                return
+        except OSError as failure:
+            error = failure
+        with suppress(OSError):
             self.part.unlink(missing_ok=True)
+        if isinstance(error, WRITING) and not isinstance(error, LinearizerError):
+            raise not_written(self.target, error) from error
+
+
+def not_written(target: Path, error: Exception) -> NotWrittenError:
+    """The error of a file that could not be written."""
+    return NotWrittenError(
+        f"expected to write {target}, got {short(error)}; what was there is there still: free "
+        "some space, or choose a folder that you may write to"
+    )
+
+
+def synchronize(path: Path) -> None:
+    """Wait until a file, or the list of a folder's files, is on the disk."""
+    is_folder = path.is_dir()
+    try:
+        descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    except OSError:
+        if is_folder:  # Windows opens no folders
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not abs(number) < float("inf"):
+        raise ValueError(f"{short(text)}, which is no number of JSON")
+    return number
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key twice")
+    return content

@@ -67,6 +67,10 @@ class NotSaveableError(LinearizerError, TypeError):
     """An object cannot be described in JSON, so it cannot be saved."""
 
 
+class NotWrittenError(LinearizerError, OSError):
+    """A file cannot be written: the disk is full, or the folder is read-only."""
+
+
 class FileExistsAlreadyError(LinearizerError, FileExistsError):
     """Writing would overwrite something that the user made."""
 

@@ -15,12 +15,12 @@ from linearizer import operators as ops
 from linearizer._checks import Shape, reference
 from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
 from linearizer.bijections import Bijection, Identity
-from linearizer.certificate import Certificate, Law, hashes
 from linearizer.errors import CertificateWarning, RangeError
 from linearizer.fitting import normal
 from linearizer.linearizer import Linearizer
 from linearizer.operators import METHODS, LinearOperator
 from linearizer.saving import Saveable, load, type_name
+from linearizer.saving.certificate import Certificate, Law, hashes
 
 COUNT = 8
 """Points on which each law is measured."""

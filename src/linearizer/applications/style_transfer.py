@@ -22,7 +22,7 @@ from linearizer.operators import (
     LinearOperator,
     refine_convolution,
 )
-from linearizer.saving import CONFIG_FILE, Saveable
+from linearizer.saving import CONFIG_FILE, Saveable, files_in, save_parts
 
 STYLES, PLAIN = "styles", "plain"
 
@@ -406,17 +406,21 @@ class StyleTransfer(nn.Module, Saveable):
                 digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def save_pretrained(self, folder: str | Path, **options: Any) -> None:
-        """The bijections in `folder`, and each style in `folder/styles/NAME`, to pass on alone."""
-        Saveable.save_pretrained(StyleTransfer(self.g_x, self.g_y), folder, **options)
-        for name in self.names:
-            self.save_style(name, folder, **options)
+    def saved_parts(self) -> dict[str, Saveable]:
+        """The bijections in the folder, and each style in `styles/NAME`, to pass on alone."""
+        mark = self.fingerprint()
+        styles = {f"{STYLES}/{name}": Style(self.operator(name), mark) for name in self.names}
+        return {".": StyleTransfer(self.g_x, self.g_y), **styles}
 
     def save_style(self, name: str, folder: str | Path, **options: Any) -> Path:
-        """Write one style into `folder/styles/NAME`, and return where."""
-        place = Path(folder) / STYLES / name
-        Style(self.operator(name), self.fingerprint()).save_pretrained(place, **options)
-        return place
+        """Write one style into `folder/styles/NAME`, and return where.
+
+        A certificate in `folder` is removed: it was of a model without this style.
+        """
+        place = f"{STYLES}/{name}"
+        style = Style(self.operator(name), self.fingerprint())
+        save_parts({place: style}, Path(folder), **options)
+        return Path(folder) / place
 
     def load_style(self, place: str | Path, name: str | None = None) -> str:
         """Add a style that `save_style` wrote, and return its name, that of the folder.
@@ -441,8 +445,8 @@ class StyleTransfer(nn.Module, Saveable):
 
     def parts_in(self, folder: Path) -> list[Path]:
         """The folder of the bijections, and that of each style."""
-        styles = (folder / STYLES).glob(f"*/{CONFIG_FILE}")
-        return [folder, *sorted(path.parent for path in styles)]
+        styles = files_in(folder, f"{STYLES}/*/{CONFIG_FILE}")
+        return [folder, *(folder / name for name in (Path(n).parent for n in styles))]
 
     # Details
 

@@ -43,16 +43,17 @@ class Haar(Bijection, VolumePreserving):
         if levels < 1:
             raise RangeError(f"expected one level or more, got {levels}")
         self.shape, self.levels = as_shape(shape), levels
+        halvings = min(levels, max(self.shape).bit_length())  # no side can be halved more often
         super().__init__(self.shape, torch.Size(self.shape).numel())
         self._channels, *sides = self.shape
         self._squeezes = [
             Squeeze((self._channels, *(side >> level for side in sides)))
-            for level in range(levels)
+            for level in range(halvings)
             if not any(side % 2 ** (level + 1) for side in sides)
         ]
         if len(sides) != 2 or len(self._squeezes) < levels:
             raise ShapeError(
-                f"expected an image (C, H, W) with sides that {2**levels} divides, got "
+                f"expected an image (C, H, W) with sides that 2^{levels} divides, got "
                 f"{self.shape}; pad or crop it, or take fewer levels"
             )
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from linearizer._files import written_whole
-from linearizer.certificate import Certificate
 from linearizer.saving import Saveable
+from linearizer.saving.certificate import Certificate
 
 CARD = "README.md"
 BEGIN, END = "<!-- certificate -->", "<!-- end of certificate -->"

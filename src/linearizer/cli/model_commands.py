@@ -93,8 +93,8 @@ def push(
 
     It is loaded by linearizer.load("hf:OWNER/NAME"), and by every command that takes a model.
     """
-    from linearizer.hub import push_folder  # noqa: PLC0415
     from linearizer.saving import find_model, load  # noqa: PLC0415
+    from linearizer.saving.hub import push_folder  # noqa: PLC0415
 
     load(run)  # what cannot be loaded, or warns, is seen before it is pushed
     typer.echo(push_folder(find_model(run), repo, private=private or None))

@@ -16,7 +16,6 @@ from torch import Tensor
 from linearizer import operators as ops
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import STYLES
-from linearizer.certificate import CERTIFICATE_FILE
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import new_file
 from linearizer.cli.train_style import contents_of, taught
@@ -25,6 +24,7 @@ from linearizer.data.images import as_bytes, resized
 from linearizer.data.pixels import as_picture, read_image
 from linearizer.errors import FileFormatError, LinearizerWarning, ShapeError
 from linearizer.saving import find_model
+from linearizer.saving.certificate import CERTIFICATE_FILE
 from linearizer.teachers import FastNeuralStyle
 from linearizer.verification import certify
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from linearizer.certificate import CERTIFICATE_FILE, Certificate, Law
 from linearizer.cli.model_card import write_certificate
 from linearizer.errors import CertificateError
 from linearizer.saving import Saveable, find_model
+from linearizer.saving.certificate import CERTIFICATE_FILE, Certificate, Law
 from linearizer.verification import SAME, certify, difference, load_quietly, verify
 
 

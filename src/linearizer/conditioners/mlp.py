@@ -1,7 +1,7 @@
 """The fully connected conditioner: large matrix products, the quickest on a CPU."""
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 
 import torch
 from torch import Tensor, nn
@@ -33,13 +33,14 @@ class MLP(Saveable):
     def __call__(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         """Make the network."""
         n_in, n_out = torch.Size(in_shape).numel(), torch.Size(out_shape).numel()
-        widths = [n_in, *[self.width] * self.depth]
+        widths = chain([n_in], repeat(self.width, self.depth))
         layers: list[nn.Module] = [nn.Flatten()]
         if self.saturation is not None:
             layers.append(_Saturation(self.saturation))
         for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.SiLU()]
-        return nn.Sequential(*layers, nn.Linear(widths[-1], n_out), nn.Unflatten(-1, out_shape))
+        last = self.width if self.depth > 0 else n_in
+        return nn.Sequential(*layers, nn.Linear(last, n_out), nn.Unflatten(-1, out_shape))
 
 
 class _Saturation(nn.Module):

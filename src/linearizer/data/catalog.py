@@ -9,7 +9,7 @@ from linearizer.data.hub import load_hub
 from linearizer.data.images import Images
 from linearizer.data.mnist import load_mnist
 from linearizer.errors import FileFormatError, RangeError
-from linearizer.hub import HUB
+from linearizer.saving.hub import HUB
 
 DIGITS_HELD_OUT = 297
 FACES_HELD_OUT = 1000

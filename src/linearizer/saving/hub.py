@@ -6,6 +6,7 @@ from typing import Any
 
 from linearizer._extras import needs_extra
 from linearizer.errors import FileFormatError
+from linearizer.saving.folder import files_in
 
 HUB = "hf:"
 FILES = ("*.json", "*.safetensors", "*.md", "styles/*/*.json", "styles/*/*.safetensors")
@@ -48,8 +49,9 @@ def push_folder(folder: Path, repo_id: str, **options: Any) -> str:
         model_card_template=CARD,
     ):
         def _save_pretrained(self, save_directory: Path) -> None:
-            for path in (p for pattern in FILES for p in folder.glob(pattern)):
-                target = save_directory / path.relative_to(folder)
+            found = {n: p for pattern in FILES for n, p in files_in(folder, pattern).items()}
+            for name, path in found.items():
+                target = save_directory / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
 

@@ -1,6 +1,5 @@
 """What was checked on trained weights, kept beside them and tied to their bytes."""
 
-import json
 import math
 import warnings
 from collections.abc import Iterable
@@ -8,9 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from linearizer._files import sha256, written_whole
+from linearizer._files import as_json, read_json, sha256, short, written_whole
 from linearizer._version import __version__
 from linearizer.errors import CertificateWarning, FileFormatError
+from linearizer.saving.folder import current
+from linearizer.saving.reading import CONFIG_FILE, WEIGHTS_FILE
 
 CERTIFICATE_FILE = "certificate.json"
 CERTIFICATE_VERSION = 1
@@ -71,7 +72,7 @@ class Certificate:
         for law in content["laws"]:  # JSON has no infinity
             law["measured"] = law["measured"] if math.isfinite(law["measured"]) else None
         with written_whole(folder / CERTIFICATE_FILE) as path:
-            path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            path.write_text(as_json(content), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "Certificate | None":
@@ -80,27 +81,31 @@ class Certificate:
         Raises:
             FileFormatError: If it is damaged or of a newer format.
         """
-        path = folder / CERTIFICATE_FILE
+        path = current(folder / CERTIFICATE_FILE)
         if not path.is_file():
             return None
         try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            content: dict[str, Any] = read_json(path)
             version = content.pop("format_version")
             laws = tuple(
-                Law(**{**law, "measured": math.nan if law["measured"] is None else law["measured"]})
+                Law(law["name"], _number(law["measured"]), _number(law["bar"]))
                 for law in content.pop("laws")
             )
             probe = tuple(float(number) for number in content.pop("probe"))
             read = cls(laws=laws, probe=probe, **content)
-        except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            texts = [read.model, read.linearizer_version, *read.files, *read.files.values()]
+            if not all(isinstance(text, str) for text in (*texts, *(law.name for law in laws))):
+                raise TypeError("a name that is no text")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileFormatError(
-                f"expected a certificate in {path}, got something else ({error}); delete the file "
-                f"and run: linearizer verify {folder}"
+                f"expected a certificate in {path}, got something else ({short(error)}); delete "
+                f"the file and run: linearizer verify {folder}"
             ) from error
         if version != CERTIFICATE_VERSION:
             raise FileFormatError(
-                f"expected a certificate of format {CERTIFICATE_VERSION} in {path}, got {version}; "
-                f"upgrade linearizer, or run: linearizer verify {folder} --overwrite"
+                f"expected a certificate of format {CERTIFICATE_VERSION} in {path}, got "
+                f"{short(version)}; upgrade linearizer, or run: linearizer verify {folder} "
+                "--overwrite"
             )
         return read
 
@@ -117,8 +122,13 @@ def hashes(folder: Path, parts: Iterable[Path]) -> dict[str, str]:
         folder: Of the model.
         parts: The folders of its parts, itself among them.
     """
-    files = [part / name for part in parts for name in ("config.json", "model.safetensors")]
-    return {str(path.relative_to(folder).as_posix()): sha256(path) for path in files}
+    files = [part / name for part in parts for name in (CONFIG_FILE, WEIGHTS_FILE)]
+    return {path.relative_to(folder).as_posix(): sha256(current(path)) for path in files}
+
+
+def _number(value: float | None) -> float:
+    """A number from JSON, which has no NaN and no infinity."""
+    return math.nan if value is None else float(value)
 
 
 def warn_unless_certified(folder: Path, parts: Iterable[Path], *, required: bool) -> None:
