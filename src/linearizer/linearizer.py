@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import operators as ops
-from linearizer._checks import check_event, check_like, reference
+from linearizer._checks import check_like, reference
+from linearizer._precision import in_own_precision
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError, SpaceMismatchError
 from linearizer.operators import LeastSquares, LinearOperator, as_operator
@@ -63,10 +64,9 @@ class Linearizer(nn.Module, Saveable):
             if tensor is not None:
                 check_like(tensor, reference(self.operator), "a Linearizer with this operator")
 
+    @in_own_precision
     def forward(self, x: Tensor) -> Tensor:
         """`g_y⁻¹(A g_x(x))` for points x of shape (*batch, *in_shape)."""
-        check_event(x, self.g_x.in_shape, self)
-        check_like(x, reference(self.operator), self)
         return self.g_y.inverse(self.operator(self.g_x(x)))
 
     @property

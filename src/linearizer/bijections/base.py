@@ -1,24 +1,29 @@
-"""What an invertible network is: `forward`, `inverse` and two shapes."""
+"""What an invertible network is: `forward`, `inverse` and two shapes, behind one gate."""
 
 import abc
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
 
-from linearizer._checks import Shape, as_shape, check_input
-from linearizer.bijections.log_det import HasLogDet, forward_and_log_det
-from linearizer.errors import ShapeError
+from linearizer._checks import Shape, as_shape, check_image, check_input
+from linearizer._precision import in_single, own_precision
+from linearizer.errors import InterfaceError, ShapeError
 from linearizer.saving import Saveable
 
 
 class Bijection(nn.Module, Saveable, abc.ABC):
     """An invertible network g: R^n → R^n, with `g.inverse(g(x)) = x`.
 
-    Subclasses define `forward` and `inverse`; every axis left of the event is batch.
+    Subclasses define `_forward` and `_inverse`, and `_forward_and_log_det` where there is a cheap
+    one; every axis left of the event is batch. Users call `forward`, `inverse` and
+    `forward_and_log_det`, which nothing overrides: the gate, where what comes and what is
+    returned is checked once, and where a `torch.autocast` from outside ends, because what it
+    rounds cannot be inverted. Inside, the parts of a bijection trust each other.
 
     Args:
         in_shape: Event shape of the points x, such as 8 or (1, 28, 28).
@@ -26,6 +31,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
 
     Raises:
         ShapeError: If the two shapes have different numbers of entries.
+        InterfaceError: When a class is defined that overrides a method of the gate.
     """
 
     in_shape: Shape
@@ -44,13 +50,82 @@ class Bijection(nn.Module, Saveable, abc.ABC):
                 f"{self.out_shape} ({n_out}); a bijection keeps the dimension"
             )
 
-    @abc.abstractmethod
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a class that would go around the gate."""
+        super().__init_subclass__(**options)
+        for name in ("forward", "inverse", "forward_and_log_det"):
+            if getattr(cls, name) is not getattr(Bijection, name):
+                raise InterfaceError(
+                    f"expected {cls.__name__} to define _{name}, got one that overrides {name}, "
+                    f"where shapes and dtypes are checked; rename the method to _{name}"
+                )
+
+    @final  # type: ignore[misc]  # a module's is an attribute
     def forward(self, x: Tensor) -> Tensor:
-        """Map points `(*batch, *in_shape)` to latents `(*batch, *out_shape)`."""
+        """Map points `(*batch, *in_shape)` to latents `(*batch, *out_shape)`.
+
+        Raises:
+            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+        """
+        return self._checked(self._forward, x, self.in_shape, self.out_shape)
+
+    @final
+    def inverse(self, z: Tensor) -> Tensor:
+        """Map latents `(*batch, *out_shape)` back to points `(*batch, *in_shape)`.
+
+        Raises:
+            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+        """
+        return self._checked(self._inverse, z, self.out_shape, self.in_shape)
+
+    @final
+    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `g(x)` of shape `(*batch, *out_shape)` and `log|det J_g(x)|` of `(*batch)`.
+
+        By g's own way, or else through the full Jacobian, which costs n backward passes an
+        event: meant for small n and for tests.
+
+        Raises:
+            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+        """
+        log_dets: list[Tensor] = []
+
+        def image(x: Tensor) -> Tensor:
+            z, log_det = self._forward_and_log_det(x)
+            log_dets.append(log_det)
+            return z
+
+        z = self._checked(image, x, self.in_shape, self.out_shape)
+        check_image(log_dets[0], x, self.in_shape, (), f"the log-determinant of {_name(self)}")
+        return z, log_dets[0]
+
+    def _checked(
+        self, function: Callable[[Tensor], Tensor], x: Tensor, given: Shape, made: Shape
+    ) -> Tensor:
+        check_input(x, given, self)
+        with own_precision(x.device):
+            image = function(x)
+        check_image(image, x, given, made, f"what {_name(self)} returns")
+        return image
 
     @abc.abstractmethod
-    def inverse(self, z: Tensor) -> Tensor:
-        """Map latents `(*batch, *out_shape)` back to points `(*batch, *in_shape)`."""
+    def _forward(self, x: Tensor) -> Tensor:
+        """The map, of points that fit."""
+
+    @abc.abstractmethod
+    def _inverse(self, z: Tensor) -> Tensor:
+        """The map back, of latents that fit."""
+
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The map and its log-determinants, of points that fit."""
+        batch = x.shape[: x.ndim - len(self.in_shape)]
+        n = torch.Size(self.in_shape).numel()
+        events = x.reshape(batch.numel(), *self.in_shape)
+        with torch.inference_mode(False):  # which knows no derivatives
+            jacobians = torch.vmap(torch.func.jacrev(self._forward))(events.clone())
+        jacobians = jacobians.reshape(batch.numel(), n, n)
+        log_dets = in_single(lambda J: torch.linalg.slogdet(J).logabsdet, jacobians)
+        return self._forward(x), log_dets.reshape(batch)
 
     def initialize(self, x: Tensor) -> Tensor:
         """Set what depends on data from one batch `x`, and return `self(x)`."""
@@ -100,26 +175,22 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         return float((self.inverse(self(x)) - x).abs().max())
 
 
-class Inverse(Bijection, HasLogDet):
+class Inverse(Bijection):
     """The bijection g⁻¹; get it as `g.inv`."""
 
     def __init__(self, bijection: Bijection) -> None:
         super().__init__(bijection.out_shape, bijection.in_shape)
         self.bijection = bijection
 
-    def forward(self, x: Tensor) -> Tensor:
-        """g⁻¹(x)."""
-        return self.bijection.inverse(x)
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.bijection._inverse(x)
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """g(z)."""
-        point: Tensor = self.bijection(z)
-        return point
+    def _inverse(self, z: Tensor) -> Tensor:
+        return through(self.bijection, z)
 
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """g⁻¹(x) and `-log|det J_g|` there."""
-        z = self.bijection.inverse(x)
-        return z, -forward_and_log_det(self.bijection, z)[1]
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.bijection._inverse(x)
+        return z, -self.bijection._forward_and_log_det(z)[1]
 
     @property
     def inv(self) -> Bijection:
@@ -135,7 +206,7 @@ class Inverse(Bijection, HasLogDet):
         return isinstance(other, Inverse) and self.bijection.same_as(other.bijection)
 
 
-class Chain(Bijection, HasLogDet):
+class Chain(Bijection):
     """The composition `x ↦ g_k(... g_1(x))`, first one first.
 
     Raises:
@@ -161,25 +232,20 @@ class Chain(Bijection, HasLogDet):
         super().__init__(bijections[0].in_shape, bijections[-1].out_shape)
         self.bijections = nn.ModuleList(bijections)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply all, first to last."""
-        check_input(x, self.in_shape, self)
+    def _forward(self, x: Tensor) -> Tensor:
         for g in self.bijections:
-            x = g(x)
+            x = through(g, x)
         return x
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """Undo all, last to first."""
-        check_input(z, self.out_shape, self)
+    def _inverse(self, z: Tensor) -> Tensor:
         for g in reversed(self.bijections):
-            z = g.inverse(z)  # type: ignore[operator]
+            z = g._inverse(z)  # type: ignore[operator]
         return z
 
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply all and add up their log-determinants."""
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         total = x.new_zeros(x.shape[: x.ndim - len(self.in_shape)])
         for g in self.bijections:
-            x, log_det = forward_and_log_det(g, x)
+            x, log_det = g._forward_and_log_det(x)  # type: ignore[operator]
             total = total + log_det
         return x, total
 
@@ -196,3 +262,25 @@ class Chain(Bijection, HasLogDet):
         for g in self.bijections:
             x = g.initialize(x)  # type: ignore[operator]
         return x
+
+
+def through(g: nn.Module, x: Tensor) -> Tensor:
+    """A part of a bijection on points that fit: `g._forward(x)`, or all of `g(x)` if it must be.
+
+    It must where hooks listen to the part, or where it was compiled or wrapped on its own.
+    """
+    called = (
+        not isinstance(g, Bijection)
+        or g._compiled_call_impl is not None
+        or g._forward_hooks
+        or g._forward_pre_hooks
+        or g._backward_hooks
+        or g._backward_pre_hooks
+        or torch_module._has_any_global_hook()
+    )
+    image: Tensor = g(x) if called else g._forward(x)  # type: ignore[operator]
+    return image
+
+
+def _name(g: Bijection) -> str:
+    return type(g).__name__
