@@ -237,7 +237,7 @@ class _FrozenMixing(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.matrix
 
-    def _inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor) -> Tensor:
         return z @ self.inverse_matrix
 
 

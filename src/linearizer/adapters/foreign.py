@@ -74,15 +74,16 @@ class ForeignBijection(Bijection, abc.ABC):
         """
         like = reference(self)
         try:
-            twin = None if like is not None and like.is_meta else copy.deepcopy(self)
+            twin = None if like is not None and like.is_meta else copy.deepcopy(self).float()
         except RuntimeError:  # it holds results of autograd: its first use will tell
             twin = None
         if twin is None:
             return
-        x = torch.randn(2, *self.in_shape, generator=torch.Generator().manual_seed(0))
+        draws = torch.Generator().manual_seed(0)
+        x = torch.randn(2, *self.in_shape, generator=draws, dtype=torch.float32, device="cpu")
         try:
             with torch.no_grad():
-                twin.inverse(twin(x if like is None else x.to(like)))
+                twin.inverse(twin(x if like is None else x.to(like.device)))
         except LinearizerError:
             raise
         except Exception as error:  # of the other library, so of any class

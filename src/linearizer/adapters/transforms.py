@@ -11,6 +11,9 @@ from torch.distributions.transforms import _InverseTransform
 from linearizer.adapters.foreign import ForeignBijection
 from linearizer.errors import ShapeError
 
+_Held = Tensor | nn.Module
+_Replace = Callable[[str, _Held], _Held]
+
 
 class ZukoBijection(ForeignBijection):
     """`x ↦ lazy()(x)` for a lazy transform of zuko, or the transform of one of its flows.
@@ -70,7 +73,7 @@ class TransformBijection(ForeignBijection):
 
     def __init__(self, transform: Transform, shape: int | Sequence[int]) -> None:
         super().__init__(shape)
-        self.shape, self.transform = self.in_shape, transform
+        self.shape = self.in_shape
         axes = transform.domain.event_dim
         if (
             not transform.bijective
@@ -81,10 +84,12 @@ class TransformBijection(ForeignBijection):
             raise ShapeError(
                 f"expected a bijective transform of events {self.in_shape}, got {transform}"
             )
-        _with(transform, self._register)
+        # A function is not copied with the module: copies of inverse transforms are empty.
+        self._with: Callable[[_Replace], Transform] = lambda value: _with(transform, value)
+        self._with(self._register)
         self._try_out()
 
-    def _register(self, name: str, value: Tensor | nn.Module) -> Tensor | nn.Module:
+    def _register(self, name: str, value: _Held) -> _Held:
         if isinstance(value, nn.Module):
             self.add_module(name, value)
         elif isinstance(value, nn.Parameter):
@@ -94,15 +99,15 @@ class TransformBijection(ForeignBijection):
         return value
 
     @property
-    def current(self) -> Transform:
+    def transform(self) -> Transform:
         """The transform, of the tensors as they are now: converted, moved, loaded or swapped."""
-        return _with(self.transform, lambda name, value: getattr(self, name))
+        return self._with(lambda name, value: getattr(self, name))
 
     def _forward_rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return _call(self.current, x, len(self.in_shape))
+        return _call(self.transform, x, len(self.in_shape))
 
     def _inverse_rows(self, z: Tensor) -> Tensor:
-        point: Tensor = self.current.inv(z)
+        point: Tensor = self.transform.inv(z)
         return point
 
 
@@ -112,9 +117,6 @@ def _call(transform: Transform, x: Tensor, event_axes: int) -> tuple[Tensor, Ten
     log_det: Tensor = transform.log_abs_det_jacobian(x, z)
     missing = event_axes - transform.domain.event_dim
     return z, log_det.flatten(-missing).sum(-1) if missing else log_det
-
-
-_Held = Tensor | nn.Module
 
 
 def _with(

@@ -1,8 +1,8 @@
 """Linear idempotent generative networks: a global projector onto what data look like."""
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +89,8 @@ class IdempotentGenerator(nn.Module, Saveable):
             )
         self.g, self.projection = g, projection
         self.register_buffer("basis", basis)
+        self._shares_basis = getattr(projection, "basis", None) is basis
+        self.register_load_state_dict_post_hook(_share_basis)
         self.register_buffer("variances", variances)
         self.register_buffer("mean", torch.zeros_like(variances) if mean is None else mean)
         _check_idempotent(projection, basis)
@@ -232,6 +234,12 @@ class IdempotentGenerator(nn.Module, Saveable):
 
     # Details
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Keep one tensor one: the projection makes its basis orthonormal in a finer dtype."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        _share_basis(self)
+        return self
+
     def _checked(self, rank: int | None) -> int:
         if rank is None:
             return self.rank
@@ -246,6 +254,11 @@ class IdempotentGenerator(nn.Module, Saveable):
         if isinstance(self.projection, Projection):
             return Projection.onto(part)
         return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
+
+
+def _share_basis(model: IdempotentGenerator, _: object = None) -> None:
+    if model._shares_basis:
+        model.basis = model.projection.basis  # type: ignore[assignment]
 
 
 @torch.no_grad()

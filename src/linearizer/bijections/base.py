@@ -3,15 +3,14 @@
 import abc
 import copy
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
 from linearizer._checks import Shape, as_shape, check_image, check_input
 from linearizer._precision import in_single, own_precision
+from linearizer.bijections import inner
 from linearizer.errors import InterfaceError, ShapeError
 from linearizer.saving import Saveable
 
@@ -23,7 +22,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
     one; every axis left of the event is batch. Users call `forward`, `inverse` and
     `forward_and_log_det`, which nothing overrides: the gate, where what comes and what is
     returned is checked once, and where a `torch.autocast` from outside ends, because what it
-    rounds cannot be inverted. Inside, the parts of a bijection trust each other.
+    rounds cannot be inverted.
 
     Args:
         in_shape: Event shape of the points x, such as 8 or (1, 28, 28).
@@ -36,6 +35,8 @@ class Bijection(nn.Module, Saveable, abc.ABC):
 
     in_shape: Shape
     out_shape: Shape
+    ours: ClassVar[bool] = True
+    """Whether a class is the library's own: one that the others need not check."""
 
     def __init__(
         self, in_shape: int | Sequence[int], out_shape: int | Sequence[int] | None = None
@@ -53,6 +54,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class that would go around the gate."""
         super().__init_subclass__(**options)
+        cls.ours = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
         for name in ("forward", "inverse", "forward_and_log_det"):
             if getattr(cls, name) is not getattr(Bijection, name):
                 raise InterfaceError(
@@ -183,14 +185,14 @@ class Inverse(Bijection):
         self.bijection = bijection
 
     def _forward(self, x: Tensor) -> Tensor:
-        return self.bijection._inverse(x)
+        return inner.inverse(self.bijection, x)
 
     def _inverse(self, z: Tensor) -> Tensor:
-        return through(self.bijection, z)
+        return inner.forward(self.bijection, z)
 
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.bijection._inverse(x)
-        return z, -self.bijection._forward_and_log_det(z)[1]
+        z = inner.inverse(self.bijection, x)
+        return z, -inner.forward_and_log_det(self.bijection, z)[1]
 
     @property
     def inv(self) -> Bijection:
@@ -204,82 +206,6 @@ class Inverse(Bijection):
     def same_as(self, other: Bijection) -> bool:
         """Whether both invert the same bijection."""
         return isinstance(other, Inverse) and self.bijection.same_as(other.bijection)
-
-
-class Chain(Bijection):
-    """The composition `x ↦ g_k(... g_1(x))`, first one first.
-
-    Raises:
-        ShapeError: If it is empty, or neighbouring shapes do not fit.
-
-    Example:
-        >>> import torch, linearizer as lz
-        >>> g = lz.Chain(lz.Flatten((1, 4, 4)), lz.AffineCoupling(16, lz.conditioners.MLP()))
-        >>> g(torch.randn(2, 1, 4, 4)).shape
-        torch.Size([2, 16])
-    """
-
-    def __init__(self, *bijections: Bijection) -> None:
-        if not bijections:
-            raise ShapeError("expected at least one bijection, got none; use Identity(shape)")
-        for g, h in pairwise(bijections):
-            if g.out_shape != h.in_shape:
-                raise ShapeError(
-                    f"expected {type(h).__name__} to take {g.out_shape}, the output of "
-                    f"{type(g).__name__}, got one for {h.in_shape}; insert Flatten, Squeeze or "
-                    "another rearrangement between them"
-                )
-        super().__init__(bijections[0].in_shape, bijections[-1].out_shape)
-        self.bijections = nn.ModuleList(bijections)
-
-    def _forward(self, x: Tensor) -> Tensor:
-        for g in self.bijections:
-            x = through(g, x)
-        return x
-
-    def _inverse(self, z: Tensor) -> Tensor:
-        for g in reversed(self.bijections):
-            z = g._inverse(z)  # type: ignore[operator]
-        return z
-
-    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        total = x.new_zeros(x.shape[: x.ndim - len(self.in_shape)])
-        for g in self.bijections:
-            x, log_det = g._forward_and_log_det(x)  # type: ignore[operator]
-            total = total + log_det
-        return x, total
-
-    def resized(self, size: Sequence[int]) -> Bijection:
-        """All layers, each for the size that the ones before it leave."""
-        layers: list[Bijection] = []
-        for g in self.bijections:
-            layers.append(g.resized(size))  # type: ignore[operator]
-            size = layers[-1].out_shape[1:]
-        return Chain(*layers)
-
-    def initialize(self, x: Tensor) -> Tensor:
-        """Initialise each on what the ones before it return."""
-        for g in self.bijections:
-            x = g.initialize(x)  # type: ignore[operator]
-        return x
-
-
-def through(g: nn.Module, x: Tensor) -> Tensor:
-    """A part of a bijection on points that fit: `g._forward(x)`, or all of `g(x)` if it must be.
-
-    It must where hooks listen to the part, or where it was compiled or wrapped on its own.
-    """
-    called = (
-        not isinstance(g, Bijection)
-        or g._compiled_call_impl is not None
-        or g._forward_hooks
-        or g._forward_pre_hooks
-        or g._backward_hooks
-        or g._backward_pre_hooks
-        or torch_module._has_any_global_hook()
-    )
-    image: Tensor = g(x) if called else g._forward(x)  # type: ignore[operator]
-    return image
 
 
 def _name(g: Bijection) -> str:

@@ -8,7 +8,8 @@ from torch.nn.utils import parametrize
 
 from linearizer._checks import as_shape, check_between, check_permutation
 from linearizer._precision import in_single
-from linearizer.bijections.base import Bijection, through
+from linearizer.bijections import inner
+from linearizer.bijections.base import Bijection
 from linearizer.bijections.log_det import VolumePreserving
 from linearizer.errors import ShapeError
 
@@ -125,13 +126,13 @@ class Conv1x1(Bijection):
         self.linear = linear
 
     def _forward(self, x: Tensor) -> Tensor:
-        return through(self.linear, x.movedim(-3, -1)).movedim(-1, -3)
+        return inner.forward(self.linear, x.movedim(-3, -1)).movedim(-1, -3)
 
     def _inverse(self, z: Tensor) -> Tensor:
-        return self.linear._inverse(z.movedim(-3, -1)).movedim(-1, -3)
+        return inner.inverse(self.linear, z.movedim(-3, -1)).movedim(-1, -3)
 
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        z, log_det = self.linear._forward_and_log_det(x.movedim(-3, -1))
+        z, log_det = inner.forward_and_log_det(self.linear, x.movedim(-3, -1))
         return z.movedim(-1, -3), log_det.sum((-2, -1))
 
     def resized(self, size: Sequence[int]) -> Bijection:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import as_shape, check_input
-from linearizer.bijections.base import Bijection, through
+from linearizer.bijections import inner
+from linearizer.bijections.base import Bijection
 from linearizer.bijections.log_det import VolumePreserving
 from linearizer.bijections.rearrange import Squeeze
 from linearizer.errors import RangeError, ShapeError
@@ -118,15 +119,15 @@ class OnFirst(Bijection):
 
     def _forward(self, x: Tensor) -> Tensor:
         first, rest = self._split(x)
-        return torch.cat([through(self.bijection, first), rest], -1)
+        return torch.cat([inner.forward(self.bijection, first), rest], -1)
 
     def _inverse(self, z: Tensor) -> Tensor:
         first, rest = self._split(z)
-        return torch.cat([self.bijection._inverse(first), rest], -1)
+        return torch.cat([inner.inverse(self.bijection, first), rest], -1)
 
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         first, rest = self._split(x)
-        z, log_det = self.bijection._forward_and_log_det(first)
+        z, log_det = inner.forward_and_log_det(self.bijection, first)
         return torch.cat([z, rest], -1), log_det
 
     def initialize(self, x: Tensor) -> Tensor:
