@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files"),
-    ("_precision",),
+    ("_modes",),
     ("certificate", "hub", "notes"),
     ("saving",),
     ("bijections", "operators", "conditioners"),

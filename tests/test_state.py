@@ -124,6 +124,13 @@ def test_a_change_in_place_is_followed(name: str) -> None:
         assert not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.parametrize("name", BIJECTIONS)
+def test_a_bijection_is_one_whatever_its_tensors_are(name: str) -> None:
+    g = bijection(name)
+    change_(g)
+    assert g.round_trip(torch.randn(4, *g.in_shape, dtype=torch.float64)) < 1e-9
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_conversion_equals_construction_in_double(name: str) -> None:
     """Up to the repair of bases that were orthonormal in float32, and else exactly."""

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from linearizer import operators as ops
 from linearizer._checks import check_like, reference
-from linearizer._precision import in_own_precision
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError, SpaceMismatchError
 from linearizer.operators import LeastSquares, LinearOperator, as_operator
@@ -64,7 +63,6 @@ class Linearizer(nn.Module, Saveable):
             if tensor is not None:
                 check_like(tensor, reference(self.operator), "a Linearizer with this operator")
 
-    @in_own_precision
     def forward(self, x: Tensor) -> Tensor:
         """`g_y⁻¹(A g_x(x))` for points x of shape (*batch, *in_shape)."""
         return self.g_y.inverse(self.operator(self.g_x(x)))

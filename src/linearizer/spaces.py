@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_between, reference
-from linearizer._precision import in_single, own_precision
+from linearizer._modes import in_single, own_precision
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError, SpaceMismatchError
 

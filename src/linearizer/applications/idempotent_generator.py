@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from linearizer import operators as ops
 from linearizer._checks import check_between, check_finite
+from linearizer._modes import own_precision
 from linearizer.bijections import Bijection, Centring, Chain
 from linearizer.errors import RangeError, ShapeError
 from linearizer.fitting import accumulate, latent_length, normal
@@ -90,7 +91,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         self.g, self.projection = g, projection
         self.register_buffer("basis", basis)
         self._shares_basis = getattr(projection, "basis", None) is basis
-        self.register_load_state_dict_post_hook(_share_basis)
+        self.register_load_state_dict_post_hook(_share_basis)  # type: ignore[no-untyped-call]
         self.register_buffer("variances", variances)
         self.register_buffer("mean", torch.zeros_like(variances) if mean is None else mean)
         _check_idempotent(projection, basis)
@@ -142,7 +143,8 @@ class IdempotentGenerator(nn.Module, Saveable):
         Q = ops.range_basis(projection)
         check_between(len(Q), 1, len(Q.mT) - 1, "the rank of the projection")
         moments = Moments(len(Q))
-        like = accumulate(moments, (projection(g(batch)) @ Q.mT for batch in data))
+        with own_precision(Q.device):
+            like = accumulate(moments, (projection(g(batch)) @ Q.mT for batch in data))
         values, vectors = torch.linalg.eigh(moments.covariance())
         turn = vectors.flip(1)
         mean = (moments.mean() @ turn).to(like)
@@ -225,7 +227,9 @@ class IdempotentGenerator(nn.Module, Saveable):
         k = self._checked(rank)
         draws = normal((count, k), seed, self.basis)
         coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
-        return self.g.inverse(coordinates @ self.basis[:, :k].mT)
+        with own_precision(coordinates.device):
+            z = coordinates @ self.basis[:, :k].mT
+        return self.g.inverse(z)
 
     def noise(self, count: int, seed: int | None = None) -> Tensor:
         """N(0, I) points (count, *g.in_shape), nothing like data: what there is to project."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from linearizer._checks import Shape, as_shape, check_image, check_input
-from linearizer._precision import in_single, own_precision
+from linearizer._modes import differentiable, in_single, own_precision
 from linearizer.bijections import inner
 from linearizer.errors import InterfaceError, ShapeError
 from linearizer.saving import Saveable
@@ -124,7 +124,8 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         n = torch.Size(self.in_shape).numel()
         events = x.reshape(batch.numel(), *self.in_shape)
         with torch.inference_mode(False):  # which knows no derivatives
-            jacobians = torch.vmap(torch.func.jacrev(self._forward))(events.clone())
+            jacobian = torch.func.jacrev(differentiable(self)._forward)
+            jacobians = torch.vmap(jacobian)(differentiable(events))
         jacobians = jacobians.reshape(batch.numel(), n, n)
         log_dets = in_single(lambda J: torch.linalg.slogdet(J).logabsdet, jacobians)
         return self._forward(x), log_dets.reshape(batch)

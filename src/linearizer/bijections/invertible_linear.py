@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from linearizer._checks import as_shape, check_between, check_permutation
-from linearizer._precision import in_single
+from linearizer._modes import in_single
 from linearizer.bijections import inner
 from linearizer.bijections.base import Bijection
 from linearizer.bijections.log_det import VolumePreserving

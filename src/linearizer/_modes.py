@@ -1,17 +1,15 @@
-"""Computing in the precision of the tensors themselves, whatever surrounds the call."""
+"""Computing alike in whatever mode of torch: autocast, inference mode, short types."""
 
+import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from linearizer._checks import reference
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Tensor | nn.Module)
 
 
 def own_precision(device: torch.device) -> AbstractContextManager[Any]:
@@ -22,23 +20,21 @@ def own_precision(device: torch.device) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def in_own_precision(method: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Make a method of a module compute as it would without `torch.autocast`."""
-
-    @wraps(method)
-    def computed(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        module = args[0]
-        assert isinstance(module, nn.Module), "it decorates methods of modules"
-        like = reference(module)
-        with own_precision(torch.device("cpu") if like is None else like.device):
-            return method(*args, **kwargs)
-
-    return computed
-
-
 def in_single(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """`function(*tensors)`, through float32 where a shorter type has no such function."""
     dtype = tensors[0].dtype
     if dtype.itemsize >= torch.float32.itemsize:
         return function(*tensors)
     return function(*(tensor.float() for tensor in tensors)).to(dtype)
+
+
+def differentiable(thing: _T) -> _T:
+    """A tensor or module itself, or a copy of one that was made in inference mode.
+
+    What inference mode makes takes no part in derivatives, also where it is turned off again by
+    `torch.inference_mode(False)`, which is where to call this.
+    """
+    if isinstance(thing, Tensor):
+        return thing.clone() if thing.is_inference() else thing
+    tensors = chain(thing.parameters(), thing.buffers())
+    return copy.deepcopy(thing) if any(tensor.is_inference() for tensor in tensors) else thing
