@@ -134,7 +134,8 @@ class IdempotentGenerator(nn.Module, Saveable):
         basis = vectors.flip(1)[:, :rank].to(like).contiguous()  # one tensor, saved once
         variances = values.flip(0)[:rank].clamp_min(0).to(like)
         g = Chain(g, Centring(moments.mean().to(like)))
-        return cls(g, Projection(basis), basis, variances)
+        with own_precision(like.device):
+            return cls(g, Projection(basis), basis, variances)
 
     @classmethod
     def _measured(
@@ -255,9 +256,10 @@ class IdempotentGenerator(nn.Module, Saveable):
         if k == self.rank:
             return self.projection
         part = self.basis[:, :k]
-        if isinstance(self.projection, Projection):
+        if not isinstance(self.projection, Projection):
+            return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
+        with own_precision(part.device):
             return Projection.onto(part)
-        return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
 
 
 def _share_basis(model: IdempotentGenerator, _: object = None) -> None:

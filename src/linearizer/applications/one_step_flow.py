@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from linearizer import operators as ops
 from linearizer._checks import check_between, reference
-from linearizer._modes import differentiable
+from linearizer._modes import differentiable, own_precision
 from linearizer.bijections import Bijection, Centring, Chain, Identity
 from linearizer.errors import RangeError, ShapeError
 from linearizer.fitting import accumulate, latent_length, normal
@@ -282,7 +282,8 @@ class OneStepFlow(nn.Module, Saveable):
             deviation: σ, of the noise in training; `Images.noise_deviation` of a data set.
         """
         check_between(deviation, 0.0, math.inf, "the deviation of the noise")
-        with torch.inference_mode(False), torch.enable_grad():
+        # Also the way back would be rounded by an autocast.
+        with torch.inference_mode(False), torch.enable_grad(), own_precision(data.device):
             x = differentiable(data).detach().requires_grad_()
             (score,) = torch.autograd.grad(differentiable(self).log_prob(x).sum(), x)
         return data.detach() + deviation**2 * score

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from linearizer import operators as ops
 from linearizer._checks import check_between, check_event
-from linearizer._modes import differentiable
+from linearizer._modes import differentiable, own_precision
 from linearizer.bijections import Bijection
 from linearizer.errors import FileFormatError, RangeError, ShapeError
 from linearizer.linearizer import Linearizer
@@ -376,7 +376,7 @@ class StyleTransfer(nn.Module, Saveable):
         operator = moments.solve(ridge, kernel_size)
         if not refinement:
             return operator
-        with _frozen(self.g_y):
+        with _frozen(self.g_y), own_precision(operator.device):
             return refine_convolution(
                 operator, moments, kept, self.g_y.inverse, steps=refinement, progress=progress
             )
