@@ -37,7 +37,7 @@ def _sequence(*blocks: type[nn.Module]) -> ff.SequenceINN:
 
 
 def _affine_flows() -> list[nn.Module]:
-    masks = (MASK, 1 - MASK)
+    masks = (MASK.clone(), 1 - MASK)  # which become buffers, and are changed in place
     return [nf.flows.MaskedAffineFlow(mask, _perceptron(N, N), _perceptron(N, N)) for mask in masks]
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files"),
-    ("notes",),
+    ("_modes", "notes"),
     ("saving",),
     ("bijections", "operators", "conditioners"),
     ("spaces", "ready_made", "adapters"),
@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-CORE = {part for parts in LEVELS[:8] for part in parts} | {"__init__"}
+CORE = {part for parts in LEVELS[:9] for part in parts} | {"__init__"}
 APART = {"bijections", "operators", "conditioners"}
 OF_CORE = {"scipy", "huggingface_hub"}
 """Extras that the core uses, where they are installed, and imports only then."""

@@ -68,7 +68,7 @@ def test_compiled_gradients() -> None:
 
 def test_a_graph_break_is_seen() -> None:
     class Breaks(lz.Identity):
-        def forward(self, x: Tensor) -> Tensor:
+        def _forward(self, x: Tensor) -> Tensor:
             torch._dynamo.graph_break()
             return x
 

@@ -16,30 +16,30 @@ from linearizer.testing import (
 
 
 class NotInverted(lz.Identity):
-    def inverse(self, z: Tensor) -> Tensor:
+    def _inverse(self, z: Tensor) -> Tensor:
         return 1.001 * z
 
 
 class NoBatchAxes(lz.Identity):
-    def forward(self, x: Tensor) -> Tensor:
+    def _forward(self, x: Tensor) -> Tensor:
         return x - x.mean(0)
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def _inverse(self, z: Tensor) -> Tensor:
         return z
 
 
 class WrongLogDet(lz.ActNorm):
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self(x), self.log_scale.sum().expand(x.shape[:1]) + 0.01
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self._forward(x), self.log_scale.sum().expand(x.shape[:1]) + 0.01
 
 
 class GivesNaN(lz.Identity):
-    def inverse(self, z: Tensor) -> Tensor:
+    def _inverse(self, z: Tensor) -> Tensor:
         return z * torch.nan
 
 
 class Float32Inside(lz.Identity):
-    def forward(self, x: Tensor) -> Tensor:
+    def _forward(self, x: Tensor) -> Tensor:
         return x.float()
 
 

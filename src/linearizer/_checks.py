@@ -24,7 +24,19 @@ def as_shape(shape: int | Sequence[int]) -> Shape:
 def check_event(x: Tensor, shape: Shape, owner: object) -> None:
     """Raise unless the trailing axes of `x` are `shape`."""
     if not isinstance(x, Tensor):
-        raise DtypeError(f"{_name(owner)} expected a tensor, got {type(x).__name__}")
+        raise DtypeError(
+            f"{_name(owner)} expected a tensor, got {type(x).__name__}; "
+            "convert it with torch.as_tensor"
+        )
+    if not x.is_floating_point():
+        raise DtypeError(
+            f"{_name(owner)} expected real floating-point numbers, got {x.dtype}; "
+            + (
+                "pass real and imaginary part as entries of their own, by torch.view_as_real"
+                if x.is_complex()
+                else "convert the input with .to(dtype)"
+            )
+        )
     if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
         raise ShapeError(
             f"{_name(owner)} expected shape (*batch, {', '.join(map(str, shape))}), "
@@ -52,6 +64,31 @@ def check_input(x: Tensor, shape: Shape, module: nn.Module) -> None:
     """Raise unless `x` fits `module` in event shape, dtype and device."""
     check_event(x, shape, module)
     check_like(x, reference(module), module)
+
+
+def check_image(image: Tensor, x: Tensor, given: Shape, made: Shape, what: str) -> None:
+    """Raise unless the image of `x`, events `given`, is one of events `made` in the same batch.
+
+    It looks at shape, dtype and device alone, so that it costs no synchronization.
+    """
+    if not isinstance(image, Tensor):
+        raise DtypeError(f"expected {what} to be a tensor, got {type(image).__name__}")
+    expected = (*x.shape[: x.ndim - len(given)], *made)
+    if tuple(image.shape) != expected:
+        raise ShapeError(
+            f"expected {what} to have shape {expected}, got {tuple(image.shape)}; events {given} "
+            f"become events {made}, and all axes before them are batch"
+        )
+    if image.dtype != x.dtype:
+        raise DtypeError(
+            f"expected {what} to be {x.dtype} as its input, got {image.dtype}; compute in the "
+            "dtype of the input"
+        )
+    if image.device != x.device:
+        raise DeviceError(
+            f"expected {what} to be on {x.device} as its input, got {image.device}; make new "
+            "tensors on the device of the input"
+        )
 
 
 def check_finite(x: Tensor, what: str) -> None:

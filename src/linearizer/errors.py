@@ -37,6 +37,10 @@ class SingularOperatorError(LinearizerError, ValueError):
     """An inverse was asked of an operator that has none."""
 
 
+class InterfaceError(LinearizerError, TypeError):
+    """A class does not fill in its base class in the way that the library calls it."""
+
+
 class NotConvergedError(LinearizerError, RuntimeError):
     """An iteration stopped before it reached its tolerance.
 

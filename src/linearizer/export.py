@@ -192,10 +192,10 @@ class _Graph(nn.Module):
     def __init__(self, f: nn.Module) -> None:
         super().__init__()
         f = copy.deepcopy(f)
-        _freeze_mixings_(f)
         self.parts = nn.ModuleList([f])
         if isinstance(f, Linearizer):
             self.parts = nn.ModuleList([f.g_x, _plain(ops.fuse(f.operator)), f.g_y.inv])
+        _freeze_mixings_(self)
 
     def forward(self, x: Tensor) -> Tensor:
         for part in self.parts:

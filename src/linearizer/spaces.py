@@ -6,9 +6,10 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from linearizer._checks import check_between, check_input, reference
+from linearizer._checks import check_between, reference
+from linearizer._modes import in_single, own_precision
 from linearizer.bijections import Bijection
-from linearizer.errors import ShapeError, SpaceMismatchError
+from linearizer.errors import RangeError, ShapeError, SpaceMismatchError
 
 
 class InducedSpace:
@@ -56,13 +57,11 @@ class InducedSpace:
         Raises:
             ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
         """
-        check_input(x, self.shape, self.g)
         z: Tensor = self.g(x)
         return z
 
     def decode(self, z: Tensor) -> Tensor:
         """g⁻¹(z): the points with these coordinates."""
-        check_input(z, self.g.out_shape, self.g)
         return self.g.inverse(z)
 
     def add(self, u: Tensor, v: Tensor) -> Tensor:
@@ -100,7 +99,9 @@ class InducedSpace:
         w = torch.as_tensor(weights, dtype=z.dtype, device=z.device)
         if w.ndim == 0 or w.shape[-1] != len(z):
             raise ShapeError(f"expected {len(z)} weights for {len(z)} points, got {tuple(w.shape)}")
-        return self.decode((w @ z).unflatten(-1, self.g.out_shape))
+        with own_precision(z.device):
+            combined = w @ z
+        return self.decode(combined.unflatten(-1, self.g.out_shape))
 
     def zero(self) -> Tensor:
         """The zero vector, the point g⁻¹(0)."""
@@ -113,12 +114,12 @@ class InducedSpace:
         return self._sum(self.encode(u) * self.encode(v))
 
     def norm(self, v: Tensor) -> Tensor:
-        """|v|_g = √⟨v, v⟩_g, of shape (*batch)."""
-        return self._sum(self.encode(v).square()).sqrt()
+        """|v|_g = √⟨v, v⟩_g, of shape (*batch); at the zero vector its gradient is zero."""
+        return self._length(self.encode(v))
 
     def distance(self, u: Tensor, v: Tensor) -> Tensor:
-        """|u ⊖ v|_g, of shape (*batch)."""
-        return self._sum((self.encode(u) - self.encode(v)).square()).sqrt()
+        """|u ⊖ v|_g, of shape (*batch); where u is v its gradient is zero, a subgradient."""
+        return self._length(self.encode(u) - self.encode(v))
 
     def lerp(self, u: Tensor, v: Tensor, t: float | Tensor) -> Tensor:
         """The straight line `(1-t) ⊙ u ⊕ t ⊙ v`; a tensor t broadcasts against the batch."""
@@ -135,32 +136,58 @@ class InducedSpace:
     def project(self, x: Tensor, onto: Tensor) -> Tensor:
         """The nearest points, in the induced norm, of the span of some points.
 
+        Points that depend on others add nothing to the span, and the zero vector nothing at all:
+        a direction counts if its singular value is above `eps · max(k, n) · σ_max`, and above
+        what rounding the points does to their coordinates.
+
         Args:
             x: Points (*batch, *shape).
-            onto: (k, *shape), independent.
+            onto: (k, *shape).
+
+        Raises:
+            ShapeError: If there are more points than dimensions.
+
+        Example:
+            >>> import torch, linearizer as lz
+            >>> V = lz.InducedSpace(lz.Identity(3))
+            >>> V.project(torch.ones(3), torch.tensor([[1., 0., 0.], [2., 0., 0.]]))
+            tensor([1., 0., 0.])
         """
-        Q = self._orthonormal(onto)
+        rows, weights = self._independent(onto)
         z = self.encode(x).flatten(-len(self.g.out_shape))
-        return self.decode((z @ Q @ Q.mT).unflatten(-1, self.g.out_shape))
+        with own_precision(z.device):
+            Q = in_single(_span, rows, weights)
+            projected = z @ Q @ Q.mT
+        return self.decode(projected.unflatten(-1, self.g.out_shape))
 
     def orthonormalize(self, points: Tensor) -> Tensor:
         """Points (k, *shape) with the same span that are orthonormal in ⟨·,·⟩_g.
 
         Raises:
             ShapeError: If there are more points than dimensions.
+            RangeError: If they are dependent: as many orthonormal points do not exist then.
         """
-        return self.decode(self._orthonormal(points).mT.unflatten(-1, self.g.out_shape))
+        rows, weights = self._independent(points)
+        if len(weights) < len(rows):
+            raise RangeError(
+                f"expected independent points, got {len(rows)} that span {len(weights)} "
+                "dimensions; drop those that depend on the others"
+            )
+        with own_precision(rows.device):
+            Q = in_single(_orthonormal, rows)
+        return self.decode(Q.mT.unflatten(-1, self.g.out_shape))
 
-    def _orthonormal(self, points: Tensor) -> Tensor:
-        """Orthonormal columns (n, k) that span the coordinates of points (k, *shape)."""
-        z = self._rows(points)
-        if len(z) > z.shape[1]:
+    def _independent(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates (k, n) of points, and the numbers that make orthonormal rows of them."""
+        rows = self._rows(points)
+        if len(rows) > rows.shape[1]:
             raise ShapeError(
-                f"expected at most {z.shape[1]} points, one a dimension, got {len(z)}; "
+                f"expected at most {rows.shape[1]} points, one a dimension, got {len(rows)}; "
                 "drop those that depend on the others"
             )
-        Q, R = torch.linalg.qr(z.mT)
-        return Q * torch.where(R.diagonal() < 0, -1.0, 1.0)
+        with torch.no_grad():
+            rounded = self._rows(points * (1 + torch.finfo(points.dtype).eps))
+            return rows, _weights(rows, rounded - rows)
 
     def _rows(self, points: Tensor) -> Tensor:
         """The coordinates (k, n) of points (k, *shape)."""
@@ -179,6 +206,9 @@ class InducedSpace:
 
     def _sum(self, z: Tensor) -> Tensor:
         return z.flatten(-len(self.g.out_shape)).sum(-1)
+
+    def _length(self, z: Tensor) -> Tensor:
+        return torch.linalg.vector_norm(z.flatten(-len(self.g.out_shape)), dim=-1)
 
 
 class InducedVector:
@@ -228,8 +258,8 @@ class InducedVector:
         return self.space._sum(self.z * self._coordinates(other))
 
     def norm(self) -> Tensor:
-        """|v|_g, of shape (*batch)."""
-        return (self @ self).sqrt()
+        """|v|_g, of shape (*batch); at the zero vector its gradient is zero."""
+        return self.space._length(self.z)
 
     def __repr__(self) -> str:
         batch = tuple(self.z.shape[: self.z.ndim - len(self.space.g.out_shape)])
@@ -245,3 +275,29 @@ class InducedVector:
                 "vectors add up only in the space of one and the same g"
             )
         return other.z
+
+
+def _weights(rows: Tensor, rounding: Tensor) -> Tensor:
+    """The numbers (r, k) that combine k rows into r orthonormal ones, r the rank of the rows.
+
+    The zero vector is the point g⁻¹(0), and its coordinates are zero only up to rounding: beside
+    themselves they would count, so they are compared with what rounding the points does.
+    """
+    if rows.is_meta or not len(rows):
+        return rows.new_empty(len(rows), len(rows))
+    eps, dtype = torch.finfo(rows.dtype).eps, torch.promote_types(rows.dtype, torch.float32)
+    U, S, _ = torch.linalg.svd(rows.to(dtype), full_matrices=False)
+    smallest = torch.maximum(eps * S[0], torch.linalg.matrix_norm(rounding.to(dtype), ord=2))
+    counts = max(rows.shape) * smallest < S
+    return (U[:, counts] / S[counts]).mT
+
+
+def _orthonormal(rows: Tensor) -> Tensor:
+    """Orthonormal columns (n, k) of independent rows (k, n), by Gram and Schmidt."""
+    Q, R = torch.linalg.qr(rows.mT)
+    return Q * torch.where(R.diagonal() < 0, -1.0, 1.0)
+
+
+def _span(rows: Tensor, weights: Tensor) -> Tensor:
+    """Orthonormal columns (n, r) that span what the rows do, differentiable in them."""
+    return _orthonormal(weights @ rows)

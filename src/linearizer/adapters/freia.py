@@ -16,6 +16,9 @@ class FrEIABijection(ForeignBijection):
         shape: Event shape of its input.
         out_shape: Event shape of its output; the same if not given.
 
+    Raises:
+        ShapeError: If it has conditions or several outputs, or other event shapes.
+
     Example, with FrEIA installed::
 
         inn = FrEIA.framework.SequenceINN(6)
@@ -33,11 +36,12 @@ class FrEIABijection(ForeignBijection):
         self.network = network
         # A lone module takes and returns tuples, whole networks take and return tensors.
         self._in_tuples = hasattr(network, "output_dims") and not hasattr(network, "module_list")
+        self._try_out()
 
     def _call(self, x: Tensor, *, rev: bool) -> tuple[Tensor, Tensor]:
         out: Any = self.network((x,) if self._in_tuples else x, rev=rev)
         image, log_det = out
-        if self._in_tuples:
+        if self._in_tuples and len(image) == 1:
             (image,) = image
         if not isinstance(log_det, Tensor):  # modules of constant volume may return a number
             log_det = x.new_full((len(x),), float(log_det))

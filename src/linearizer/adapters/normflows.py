@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from linearizer.adapters.foreign import ForeignBijection
+from linearizer.errors import ShapeError
 
 
 class NormflowsBijection(ForeignBijection):
@@ -15,7 +16,11 @@ class NormflowsBijection(ForeignBijection):
 
     Args:
         flow: A `normflows.NormalizingFlow`, or a `normflows.flows.Flow`.
-        shape: Event shape.
+        shape: Event shape of the data.
+        out_shape: Event shape of the latents; the same if not given.
+
+    Raises:
+        ShapeError: If it takes a context, has several outputs, or other event shapes.
 
     Example, with normflows installed::
 
@@ -23,9 +28,20 @@ class NormflowsBijection(ForeignBijection):
         g = NormflowsBijection(normflows.NormalizingFlow(None, flows), 6)
     """
 
-    def __init__(self, flow: nn.Module, shape: int | Sequence[int]) -> None:
-        super().__init__(shape)
+    def __init__(
+        self,
+        flow: nn.Module,
+        shape: int | Sequence[int],
+        out_shape: int | Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(shape, out_shape)
         self.shape, self.flow = self.in_shape, flow
+        if any(hasattr(module, "context_layer") for module in flow.modules()):
+            raise ShapeError(  # without a context, normflows leaves it out and says nothing
+                "expected a flow without context, got one whose networks take it; build it "
+                "with context_features=None"
+            )
+        self._try_out()
 
     @property
     def _flows(self) -> list[Any]:

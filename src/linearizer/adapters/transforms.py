@@ -1,14 +1,18 @@
 """Transforms of torch.distributions, and zuko's, which are modules that make such transforms."""
 
+import copy
 from collections.abc import Callable, Sequence
-from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Transform
+from torch.distributions.transforms import _InverseTransform
 
 from linearizer.adapters.foreign import ForeignBijection
 from linearizer.errors import ShapeError
+
+_Held = Tensor | nn.Module
+_Replace = Callable[[str, _Held], _Held]
 
 
 class ZukoBijection(ForeignBijection):
@@ -18,6 +22,9 @@ class ZukoBijection(ForeignBijection):
         lazy: A `zuko.lazy.LazyTransform`, or a `zuko.lazy.Flow`, without context; or any module
             that returns a `torch.distributions.Transform` when it is called.
         shape: Event shape.
+
+    Raises:
+        ShapeError: If it takes a context, or is for other event shapes.
 
     Example, with zuko installed::
 
@@ -31,6 +38,7 @@ class ZukoBijection(ForeignBijection):
         inner = getattr(lazy, "transform", None)  # a flow beside its base distribution
         is_flow = isinstance(inner, nn.Module) and not isinstance(inner, nn.ModuleList)
         self.lazy: nn.Module = lazy.transform if is_flow else lazy  # type: ignore[assignment]
+        self._try_out()
 
     def _forward_rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return _call(self._transform(), x, len(self.in_shape))
@@ -65,7 +73,7 @@ class TransformBijection(ForeignBijection):
 
     def __init__(self, transform: Transform, shape: int | Sequence[int]) -> None:
         super().__init__(shape)
-        self.shape, self.transform = self.in_shape, transform
+        self.shape = self.in_shape
         axes = transform.domain.event_dim
         if (
             not transform.bijective
@@ -76,31 +84,24 @@ class TransformBijection(ForeignBijection):
             raise ShapeError(
                 f"expected a bijective transform of events {self.in_shape}, got {transform}"
             )
-        self._places: list[tuple[str, object, str]] = []
-        self._register_tensors(transform, "")
+        # A function is not copied with the module: copies of inverse transforms are empty.
+        self._with: Callable[[_Replace], Transform] = lambda value: _with(transform, value)
+        self._with(self._register)
+        self._try_out()
 
-    def _register_tensors(self, owner: object, prefix: str) -> None:
-        for name, value in list(vars(owner).items()):
-            full = f"{prefix}{name}".strip("_")
-            if isinstance(value, Tensor):
-                if isinstance(value, nn.Parameter):
-                    self.register_parameter(full, value)
-                else:
-                    self.register_buffer(full, value)
-                self._places.append((full, owner, name))
-            elif isinstance(value, Transform) and name != "_inv":
-                self._register_tensors(value, f"{full}_")
-            elif isinstance(value, list):
-                for i, part in enumerate(value):
-                    if isinstance(part, Transform):
-                        self._register_tensors(part, f"{full}_{i}_")
+    def _register(self, name: str, value: _Held) -> _Held:
+        if isinstance(value, nn.Module):
+            self.add_module(name, value)
+        elif isinstance(value, nn.Parameter):
+            self.register_parameter(name, value)
+        else:
+            self.register_buffer(name, value)
+        return value
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Give the transform the tensors that were converted or moved."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, owner, attribute in self._places:
-            setattr(owner, attribute, getattr(self, name))
-        return self
+    @property
+    def transform(self) -> Transform:
+        """The transform, of the tensors as they are now: converted, moved, loaded or swapped."""
+        return self._with(lambda name, value: getattr(self, name))
 
     def _forward_rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return _call(self.transform, x, len(self.in_shape))
@@ -116,3 +117,27 @@ def _call(transform: Transform, x: Tensor, event_axes: int) -> tuple[Tensor, Ten
     log_det: Tensor = transform.log_abs_det_jacobian(x, z)
     missing = event_axes - transform.domain.event_dim
     return z, log_det.flatten(-missing).sum(-1) if missing else log_det
+
+
+def _with(
+    transform: Transform, value: Callable[[str, _Held], _Held], prefix: str = ""
+) -> Transform:
+    """A copy of a transform that holds other tensors, asked for by name, and remembers nothing."""
+    twin = copy.copy(transform)
+    for name, old in list(vars(transform).items()):
+        full = f"{prefix}{name}".strip("_")
+        if name == "_cached_x_y":
+            twin._cached_x_y = (None, None)
+        elif name == "_inv" and not isinstance(transform, _InverseTransform):
+            pass  # remembered as well
+        elif isinstance(old, _Held):
+            setattr(twin, name, value(full, old))
+        elif isinstance(old, Transform):
+            setattr(twin, name, _with(old, value, f"{full}_"))
+        elif isinstance(old, list):
+            parts = [
+                _with(part, value, f"{full}_{i}_") if isinstance(part, Transform) else part
+                for i, part in enumerate(old)
+            ]
+            setattr(twin, name, parts)
+    return twin

@@ -1,14 +1,15 @@
 """Linear idempotent generative networks: a global projector onto what data look like."""
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from linearizer import operators as ops
 from linearizer._checks import check_between, check_finite
+from linearizer._modes import own_precision
 from linearizer.bijections import Bijection, Centring, Chain
 from linearizer.errors import RangeError, ShapeError
 from linearizer.fitting import accumulate, latent_length, normal
@@ -89,6 +90,8 @@ class IdempotentGenerator(nn.Module, Saveable):
             )
         self.g, self.projection = g, projection
         self.register_buffer("basis", basis)
+        self._shares_basis = getattr(projection, "basis", None) is basis
+        self.register_load_state_dict_post_hook(_share_basis)  # type: ignore[no-untyped-call]
         self.register_buffer("variances", variances)
         self.register_buffer("mean", torch.zeros_like(variances) if mean is None else mean)
         _check_idempotent(projection, basis)
@@ -131,7 +134,8 @@ class IdempotentGenerator(nn.Module, Saveable):
         basis = vectors.flip(1)[:, :rank].to(like).contiguous()  # one tensor, saved once
         variances = values.flip(0)[:rank].clamp_min(0).to(like)
         g = Chain(g, Centring(moments.mean().to(like)))
-        return cls(g, Projection(basis), basis, variances)
+        with own_precision(like.device):
+            return cls(g, Projection(basis), basis, variances)
 
     @classmethod
     def _measured(
@@ -140,7 +144,8 @@ class IdempotentGenerator(nn.Module, Saveable):
         Q = ops.range_basis(projection)
         check_between(len(Q), 1, len(Q.mT) - 1, "the rank of the projection")
         moments = Moments(len(Q))
-        like = accumulate(moments, (projection(g(batch)) @ Q.mT for batch in data))
+        with own_precision(Q.device):
+            like = accumulate(moments, (projection(g(batch)) @ Q.mT for batch in data))
         values, vectors = torch.linalg.eigh(moments.covariance())
         turn = vectors.flip(1)
         mean = (moments.mean() @ turn).to(like)
@@ -223,7 +228,9 @@ class IdempotentGenerator(nn.Module, Saveable):
         k = self._checked(rank)
         draws = normal((count, k), seed, self.basis)
         coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
-        return self.g.inverse(coordinates @ self.basis[:, :k].mT)
+        with own_precision(coordinates.device):
+            z = coordinates @ self.basis[:, :k].mT
+        return self.g.inverse(z)
 
     def noise(self, count: int, seed: int | None = None) -> Tensor:
         """N(0, I) points (count, *g.in_shape), nothing like data: what there is to project."""
@@ -231,6 +238,12 @@ class IdempotentGenerator(nn.Module, Saveable):
         return normal((count, *self.g.in_shape), seed, self.basis)
 
     # Details
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Keep one tensor one: the projection makes its basis orthonormal in a finer dtype."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        _share_basis(self)
+        return self
 
     def _checked(self, rank: int | None) -> int:
         if rank is None:
@@ -243,9 +256,15 @@ class IdempotentGenerator(nn.Module, Saveable):
         if k == self.rank:
             return self.projection
         part = self.basis[:, :k]
-        if isinstance(self.projection, Projection):
+        if not isinstance(self.projection, Projection):
+            return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
+        with own_precision(part.device):
             return Projection.onto(part)
-        return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
+
+
+def _share_basis(model: IdempotentGenerator, _: object = None) -> None:
+    if model._shares_basis:
+        model.basis = model.projection.basis  # type: ignore[assignment]
 
 
 @torch.no_grad()

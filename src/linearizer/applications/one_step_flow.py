@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from linearizer import operators as ops
 from linearizer._checks import check_between, reference
-from linearizer.bijections import Bijection, Centring, Chain, Identity, forward_and_log_det
+from linearizer._modes import differentiable, own_precision
+from linearizer.bijections import Bijection, Centring, Chain, Identity
 from linearizer.errors import RangeError, ShapeError
 from linearizer.fitting import accumulate, latent_length, normal
 from linearizer.linearizer import Linearizer
@@ -262,9 +263,9 @@ class OneStepFlow(nn.Module, Saveable):
         `x_0 = encode(data)`.
         """
         B = self.collapse().operator
-        z, log_det = forward_and_log_det(self.g_data, data)
+        z, log_det = self.g_data.forward_and_log_det(data)
         noise = self.g_noise.inverse(ops.pinv(B)(z))
-        log_det = log_det - ops.logabsdet(B) - forward_and_log_det(self.g_noise, noise)[1]
+        log_det = log_det - ops.logabsdet(B) - self.g_noise.forward_and_log_det(noise)[1]
         flat = noise.flatten(-len(self.g_noise.in_shape))
         return log_det - 0.5 * (flat.square() + math.log(2 * math.pi)).sum(-1)
 
@@ -281,9 +282,10 @@ class OneStepFlow(nn.Module, Saveable):
             deviation: σ, of the noise in training; `Images.noise_deviation` of a data set.
         """
         check_between(deviation, 0.0, math.inf, "the deviation of the noise")
-        with torch.enable_grad():
-            x = data.detach().requires_grad_()
-            (score,) = torch.autograd.grad(self.log_prob(x).sum(), x)
+        # Also the way back would be rounded by an autocast.
+        with torch.inference_mode(False), torch.enable_grad(), own_precision(data.device):
+            x = differentiable(data).detach().requires_grad_()
+            (score,) = torch.autograd.grad(differentiable(self).log_prob(x).sum(), x)
         return data.detach() + deviation**2 * score
 
     def _on_grid(self, time: float, steps: int) -> float:

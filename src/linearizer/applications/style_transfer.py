@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from linearizer import operators as ops
 from linearizer._checks import check_between, check_event
+from linearizer._modes import differentiable, own_precision
 from linearizer.bijections import Bijection
 from linearizer.errors import FileFormatError, RangeError, ShapeError
 from linearizer.linearizer import Linearizer
@@ -355,6 +356,15 @@ class StyleTransfer(nn.Module, Saveable):
         """
         if refinement and kernel_size is None:
             raise RangeError("expected the size of a kernel to refine, got None; an odd number")
+        if refinement and torch.is_inference_mode_enabled():
+            with torch.inference_mode(False):  # which knows no derivatives
+                return differentiable(self).fit(
+                    ((differentiable(x), differentiable(y)) for x, y in pairs),
+                    ridge=ridge,
+                    kernel_size=kernel_size,
+                    refinement=refinement,
+                    progress=progress,
+                )
         channels = (self.g_x.out_shape[0], self.g_y.out_shape[0])
         moments = ConvolutionLeastSquares(channels, self.g_x.out_shape[1:])
         kept = []
@@ -366,7 +376,7 @@ class StyleTransfer(nn.Module, Saveable):
         operator = moments.solve(ridge, kernel_size)
         if not refinement:
             return operator
-        with _frozen(self.g_y):
+        with _frozen(self.g_y), own_precision(operator.device):
             return refine_convolution(
                 operator, moments, kept, self.g_y.inverse, steps=refinement, progress=progress
             )
@@ -392,7 +402,7 @@ class StyleTransfer(nn.Module, Saveable):
         S_y = _second_moment(self._resized(self.g_y, padded.shape[-2:])(padded))
         root = ops.power(ops.Dense(S_y), 0.5).to_dense()
         middle = ops.power(ops.Dense(_symmetric(root @ S_x @ root)), -0.5).to_dense()
-        kernel = (root @ middle @ root).float()
+        kernel = (root @ middle @ root).to(padded.dtype)
         return CircularConvolution(kernel[..., None, None], self.g_x.out_shape[1:])
 
     # Files
@@ -403,7 +413,7 @@ class StyleTransfer(nn.Module, Saveable):
         for g in (self.g_x, self.g_y):
             for name, tensor in g.state_dict().items():
                 digest.update(name.encode())
-                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+                digest.update(_bytes(tensor))
         return digest.hexdigest()
 
     def saved_parts(self) -> dict[str, Saveable]:
@@ -513,6 +523,11 @@ def _second_moment(z: Tensor) -> Tensor:
     rows = z.double().movedim(-3, -1).flatten(0, -2)
     S = rows.mT @ rows / len(rows)
     return S + 1e-4 * S.diagonal().mean() * torch.eye(len(S), dtype=S.dtype)
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """The numbers of a tensor as they lie in memory, in any dtype."""
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def _symmetric(M: Tensor) -> Tensor:

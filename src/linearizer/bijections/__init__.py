@@ -1,6 +1,7 @@
 """Bijections g: the invertible networks between points and latent vectors."""
 
-from linearizer.bijections.base import Bijection, Chain, Inverse
+from linearizer.bijections.base import Bijection, Inverse
+from linearizer.bijections.chain import Chain
 from linearizer.bijections.coupling import AdditiveCoupling, AffineCoupling, Conditioner, Coupling
 from linearizer.bijections.invertible_linear import Conv1x1, LULinear, Orthogonal
 from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det

@@ -1,24 +1,28 @@
-"""What an invertible network is: `forward`, `inverse` and two shapes."""
+"""What an invertible network is: `forward`, `inverse` and two shapes, behind one gate."""
 
 import abc
 import copy
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self, final
 
 import torch
 from torch import Tensor, nn
 
-from linearizer._checks import Shape, as_shape, check_input
-from linearizer.bijections.log_det import HasLogDet, forward_and_log_det
-from linearizer.errors import ShapeError
+from linearizer._checks import Shape, as_shape, check_image, check_input
+from linearizer._modes import differentiable, in_single, own_precision
+from linearizer.bijections import inner
+from linearizer.errors import InterfaceError, ShapeError
 from linearizer.saving import Saveable
 
 
 class Bijection(nn.Module, Saveable, abc.ABC):
     """An invertible network g: R^n → R^n, with `g.inverse(g(x)) = x`.
 
-    Subclasses define `forward` and `inverse`; every axis left of the event is batch.
+    Subclasses define `_forward` and `_inverse`, and `_forward_and_log_det` where there is a cheap
+    one; every axis left of the event is batch. Users call `forward`, `inverse` and
+    `forward_and_log_det`, which nothing overrides: the gate, where what comes and what is
+    returned is checked once, and where a `torch.autocast` from outside ends, because what it
+    rounds cannot be inverted.
 
     Args:
         in_shape: Event shape of the points x, such as 8 or (1, 28, 28).
@@ -26,10 +30,13 @@ class Bijection(nn.Module, Saveable, abc.ABC):
 
     Raises:
         ShapeError: If the two shapes have different numbers of entries.
+        InterfaceError: When a class is defined that overrides a method of the gate.
     """
 
     in_shape: Shape
     out_shape: Shape
+    ours: ClassVar[bool] = True
+    """Whether a class is the library's own: one that the others need not check."""
 
     def __init__(
         self, in_shape: int | Sequence[int], out_shape: int | Sequence[int] | None = None
@@ -44,13 +51,84 @@ class Bijection(nn.Module, Saveable, abc.ABC):
                 f"{self.out_shape} ({n_out}); a bijection keeps the dimension"
             )
 
-    @abc.abstractmethod
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a class that would go around the gate."""
+        super().__init_subclass__(**options)
+        cls.ours = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+        for name in ("forward", "inverse", "forward_and_log_det"):
+            if getattr(cls, name) is not getattr(Bijection, name):
+                raise InterfaceError(
+                    f"expected {cls.__name__} to define _{name}, got one that overrides {name}, "
+                    f"where shapes and dtypes are checked; rename the method to _{name}"
+                )
+
+    @final  # type: ignore[misc]  # a module's is an attribute
     def forward(self, x: Tensor) -> Tensor:
-        """Map points `(*batch, *in_shape)` to latents `(*batch, *out_shape)`."""
+        """Map points `(*batch, *in_shape)` to latents `(*batch, *out_shape)`.
+
+        Raises:
+            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+        """
+        return self._checked(self._forward, x, self.in_shape, self.out_shape)
+
+    @final
+    def inverse(self, z: Tensor) -> Tensor:
+        """Map latents `(*batch, *out_shape)` back to points `(*batch, *in_shape)`.
+
+        Raises:
+            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+        """
+        return self._checked(self._inverse, z, self.out_shape, self.in_shape)
+
+    @final
+    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `g(x)` of shape `(*batch, *out_shape)` and `log|det J_g(x)|` of `(*batch)`.
+
+        By g's own way, or else through the full Jacobian, which costs n backward passes an
+        event: meant for small n and for tests.
+
+        Raises:
+            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+        """
+        log_dets: list[Tensor] = []
+
+        def image(x: Tensor) -> Tensor:
+            z, log_det = self._forward_and_log_det(x)
+            log_dets.append(log_det)
+            return z
+
+        z = self._checked(image, x, self.in_shape, self.out_shape)
+        check_image(log_dets[0], x, self.in_shape, (), f"the log-determinant of {_name(self)}")
+        return z, log_dets[0]
+
+    def _checked(
+        self, function: Callable[[Tensor], Tensor], x: Tensor, given: Shape, made: Shape
+    ) -> Tensor:
+        check_input(x, given, self)
+        with own_precision(x.device):
+            image = function(x)
+        check_image(image, x, given, made, f"what {_name(self)} returns")
+        return image
 
     @abc.abstractmethod
-    def inverse(self, z: Tensor) -> Tensor:
-        """Map latents `(*batch, *out_shape)` back to points `(*batch, *in_shape)`."""
+    def _forward(self, x: Tensor) -> Tensor:
+        """The map, of points that fit."""
+
+    @abc.abstractmethod
+    def _inverse(self, z: Tensor) -> Tensor:
+        """The map back, of latents that fit."""
+
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The map and its log-determinants, of points that fit."""
+        batch = x.shape[: x.ndim - len(self.in_shape)]
+        n = torch.Size(self.in_shape).numel()
+        events = x.reshape(batch.numel(), *self.in_shape)
+        with torch.inference_mode(False):  # which knows no derivatives
+            jacobian = torch.func.jacrev(differentiable(self)._forward)
+            jacobians = torch.vmap(jacobian)(differentiable(events))
+        jacobians = jacobians.reshape(batch.numel(), n, n)
+        log_dets = in_single(lambda J: torch.linalg.slogdet(J).logabsdet, jacobians)
+        return self._forward(x), log_dets.reshape(batch)
 
     def initialize(self, x: Tensor) -> Tensor:
         """Set what depends on data from one batch `x`, and return `self(x)`."""
@@ -100,26 +178,22 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         return float((self.inverse(self(x)) - x).abs().max())
 
 
-class Inverse(Bijection, HasLogDet):
+class Inverse(Bijection):
     """The bijection g⁻¹; get it as `g.inv`."""
 
     def __init__(self, bijection: Bijection) -> None:
         super().__init__(bijection.out_shape, bijection.in_shape)
         self.bijection = bijection
 
-    def forward(self, x: Tensor) -> Tensor:
-        """g⁻¹(x)."""
-        return self.bijection.inverse(x)
+    def _forward(self, x: Tensor) -> Tensor:
+        return inner.inverse(self.bijection, x)
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """g(z)."""
-        point: Tensor = self.bijection(z)
-        return point
+    def _inverse(self, z: Tensor) -> Tensor:
+        return inner.forward(self.bijection, z)
 
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """g⁻¹(x) and `-log|det J_g|` there."""
-        z = self.bijection.inverse(x)
-        return z, -forward_and_log_det(self.bijection, z)[1]
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = inner.inverse(self.bijection, x)
+        return z, -inner.forward_and_log_det(self.bijection, z)[1]
 
     @property
     def inv(self) -> Bijection:
@@ -135,64 +209,5 @@ class Inverse(Bijection, HasLogDet):
         return isinstance(other, Inverse) and self.bijection.same_as(other.bijection)
 
 
-class Chain(Bijection, HasLogDet):
-    """The composition `x ↦ g_k(... g_1(x))`, first one first.
-
-    Raises:
-        ShapeError: If it is empty, or neighbouring shapes do not fit.
-
-    Example:
-        >>> import torch, linearizer as lz
-        >>> g = lz.Chain(lz.Flatten((1, 4, 4)), lz.AffineCoupling(16, lz.conditioners.MLP()))
-        >>> g(torch.randn(2, 1, 4, 4)).shape
-        torch.Size([2, 16])
-    """
-
-    def __init__(self, *bijections: Bijection) -> None:
-        if not bijections:
-            raise ShapeError("expected at least one bijection, got none; use Identity(shape)")
-        for g, h in pairwise(bijections):
-            if g.out_shape != h.in_shape:
-                raise ShapeError(
-                    f"expected {type(h).__name__} to take {g.out_shape}, the output of "
-                    f"{type(g).__name__}, got one for {h.in_shape}; insert Flatten, Squeeze or "
-                    "another rearrangement between them"
-                )
-        super().__init__(bijections[0].in_shape, bijections[-1].out_shape)
-        self.bijections = nn.ModuleList(bijections)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply all, first to last."""
-        check_input(x, self.in_shape, self)
-        for g in self.bijections:
-            x = g(x)
-        return x
-
-    def inverse(self, z: Tensor) -> Tensor:
-        """Undo all, last to first."""
-        check_input(z, self.out_shape, self)
-        for g in reversed(self.bijections):
-            z = g.inverse(z)  # type: ignore[operator]
-        return z
-
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply all and add up their log-determinants."""
-        total = x.new_zeros(x.shape[: x.ndim - len(self.in_shape)])
-        for g in self.bijections:
-            x, log_det = forward_and_log_det(g, x)
-            total = total + log_det
-        return x, total
-
-    def resized(self, size: Sequence[int]) -> Bijection:
-        """All layers, each for the size that the ones before it leave."""
-        layers: list[Bijection] = []
-        for g in self.bijections:
-            layers.append(g.resized(size))  # type: ignore[operator]
-            size = layers[-1].out_shape[1:]
-        return Chain(*layers)
-
-    def initialize(self, x: Tensor) -> Tensor:
-        """Initialise each on what the ones before it return."""
-        for g in self.bijections:
-            x = g.initialize(x)  # type: ignore[operator]
-        return x
+def _name(g: Bijection) -> str:
+    return type(g).__name__

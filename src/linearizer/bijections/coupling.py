@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from linearizer._checks import Shape, check_between, check_input
+from linearizer._checks import Shape, check_between
 from linearizer.bijections.base import Bijection
-from linearizer.bijections.log_det import HasLogDet, VolumePreserving
+from linearizer.bijections.log_det import VolumePreserving
 from linearizer.errors import RangeError, ShapeError
 
 Conditioner = Callable[[Shape, Shape], nn.Module]
@@ -89,7 +89,6 @@ class Coupling(Bijection, abc.ABC):
         return (*self.in_shape[: self.axis], length, *self.in_shape[self.axis + 1 :])
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        check_input(x, self.in_shape, self)
         first, second = x.split(self._sizes, dim=self.axis - len(self.in_shape))
         return (second, first) if self.flip else (first, second)
 
@@ -123,18 +122,16 @@ class AdditiveCoupling(Coupling, VolumePreserving):
     def _conditions_shape(self) -> Shape:
         return self._moved_shape
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Move one part by t of the other."""
+    def _forward(self, x: Tensor) -> Tensor:
         kept, moved = self._split(x)
         return self._merge(kept, moved + self._conditions(kept))
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """Move it back."""
+    def _inverse(self, z: Tensor) -> Tensor:
         kept, moved = self._split(z)
         return self._merge(kept, moved - self._conditions(kept))
 
 
-class AffineCoupling(Coupling, HasLogDet):
+class AffineCoupling(Coupling):
     """`(a, b) ↦ (a, b · exp(s(a)) + t(a))` (Real NVP, arXiv:1605.08803).
 
     The log-scale is softly bounded, `s = bound · tanh(raw / bound)`: at a hard bound of 5 a
@@ -184,18 +181,15 @@ class AffineCoupling(Coupling, HasLogDet):
             shift = self.shift_bound * torch.tanh(shift / self.shift_bound)
         return self.bound * torch.tanh(raw / self.bound), shift
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale and move one part as the other part tells."""
-        return self.forward_and_log_det(x)[0]
+    def _forward(self, x: Tensor) -> Tensor:
+        return self._forward_and_log_det(x)[0]
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """Move it back and scale it back."""
+    def _inverse(self, z: Tensor) -> Tensor:
         kept, moved = self._split(z)
         log_scale, shift = self._log_scale_and_shift(kept)
         return self._merge(kept, (moved - shift) * torch.exp(-log_scale))
 
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map and the sum of its log-scales."""
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         kept, moved = self._split(x)
         log_scale, shift = self._log_scale_and_shift(kept)
         z = self._merge(kept, moved * torch.exp(log_scale) + shift)

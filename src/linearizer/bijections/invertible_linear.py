@@ -4,26 +4,21 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrize
 
-from linearizer._checks import (
-    as_shape,
-    check_between,
-    check_event,
-    check_input,
-    check_permutation,
-)
+from linearizer._checks import as_shape, check_between, check_permutation
+from linearizer._modes import in_single
+from linearizer.bijections import inner
 from linearizer.bijections.base import Bijection
-from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det
+from linearizer.bijections.log_det import VolumePreserving
 from linearizer.errors import ShapeError
 
 
-class Orthogonal(Bijection, VolumePreserving):
+class Orthogonal(VolumePreserving):
     """`x ↦ Q x` with Q exactly orthogonal, whatever the optimiser does to it.
 
-    Q is the matrix exponential of a learned skew-symmetric matrix, random at the start
-    (`torch.nn.utils.parametrizations.orthogonal`), so both directions are isometries, in the
-    full precision of whatever dtype the module is converted to.
+    Q is the matrix exponential of a learned skew-symmetric matrix, random at the start, so both
+    directions are isometries, in the full precision of whatever dtype the module is converted to.
 
     Example:
         >>> import torch, linearizer as lz
@@ -37,22 +32,24 @@ class Orthogonal(Bijection, VolumePreserving):
         self.features = features
         linear = nn.Linear(features, features, bias=False)
         nn.init.normal_(linear.weight)
-        self.linear = parametrizations.orthogonal(
-            linear, orthogonal_map="matrix_exp", use_trivialization=False
-        )
+        self.linear = parametrize.register_parametrization(linear, "weight", _Exponential())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Rotate."""
-        check_input(x, self.in_shape, self)
+    def _forward(self, x: Tensor) -> Tensor:
         return x @ self.linear.weight.mT  # type: ignore[operator]
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """Rotate back, by the transpose."""
-        check_input(z, self.in_shape, self)
+    def _inverse(self, z: Tensor) -> Tensor:
         return z @ self.linear.weight  # type: ignore[operator]
 
 
-class LULinear(Bijection, HasLogDet):
+class _Exponential(nn.Module):
+    """`exp(X - Xᵀ)` of a lower triangle X."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        lower = weight.tril()
+        return in_single(torch.linalg.matrix_exp, lower - lower.mT)
+
+
+class LULinear(Bijection):
     """`x ↦ L U P x`: unit lower L, upper U with softly bounded log-diagonal, fixed random P.
 
     A whole invertible matrix up to the signs of its pivots, inverted by two triangular solves
@@ -92,30 +89,21 @@ class LULinear(Bijection, HasLogDet):
         upper = self.upper.triu(1) + torch.diag(log_pivots.exp())
         return self.lower.tril(-1), upper, log_pivots
 
-    def forward(self, x: Tensor) -> Tensor:
-        """L U P x."""
-        return self.forward_and_log_det(x)[0]
+    def _forward(self, x: Tensor) -> Tensor:
+        return self._forward_and_log_det(x)[0]
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """Two triangular solves and the permutation back."""
-        check_input(z, self.in_shape, self)
+    def _inverse(self, z: Tensor) -> Tensor:
         lower, upper, _ = self._factors()
-        rows = z.reshape(-1, self.features)
-        rows = torch.linalg.solve_triangular(
-            lower.mT, rows, upper=True, left=False, unitriangular=True
-        )
-        rows = torch.linalg.solve_triangular(upper.mT, rows, upper=False, left=False)
+        rows = in_single(_solve_both, lower, upper, z.reshape(-1, self.features))
         return rows.index_select(-1, torch.argsort(self.permutation)).reshape(z.shape)
 
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map and the sum of the log-pivots."""
-        check_input(x, self.in_shape, self)
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         lower, upper, log_pivots = self._factors()
         z = x.index_select(-1, self.permutation) @ upper.mT
         return z + z @ lower.mT, log_pivots.sum().expand(x.shape[:-1])
 
 
-class Conv1x1(Bijection, HasLogDet):
+class Conv1x1(Bijection):
     """One mixing of the channels, the same at every pixel: an invertible 1×1 convolution.
 
     Args:
@@ -137,23 +125,23 @@ class Conv1x1(Bijection, HasLogDet):
             )
         self.linear = linear
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Mix the channels."""
-        check_event(x, self.in_shape, self)
-        mixed: Tensor = self.linear(x.movedim(-3, -1))
-        return mixed.movedim(-1, -3)
+    def _forward(self, x: Tensor) -> Tensor:
+        return inner.forward(self.linear, x.movedim(-3, -1)).movedim(-1, -3)
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """Unmix the channels."""
-        check_event(z, self.in_shape, self)
-        return self.linear.inverse(z.movedim(-3, -1)).movedim(-1, -3)
+    def _inverse(self, z: Tensor) -> Tensor:
+        return inner.inverse(self.linear, z.movedim(-3, -1)).movedim(-1, -3)
 
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map and H·W times the log-determinant of the mixing."""
-        check_event(x, self.in_shape, self)
-        z, log_det = forward_and_log_det(self.linear, x.movedim(-3, -1))
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z, log_det = inner.forward_and_log_det(self.linear, x.movedim(-3, -1))
         return z.movedim(-1, -3), log_det.sum((-2, -1))
 
     def resized(self, size: Sequence[int]) -> Bijection:
         """The same mixing for images of another size."""
         return self._with_shapes((self.shape[0], *size))
+
+
+def _solve_both(lower: Tensor, upper: Tensor, rows: Tensor) -> Tensor:
+    """`(I + lower) upper x = z` for rows z."""
+    solve = torch.linalg.solve_triangular
+    rows = solve(lower.mT, rows, upper=True, left=False, unitriangular=True)
+    return solve(upper.mT, rows, upper=False, left=False)

@@ -5,18 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from linearizer._checks import as_shape, check_event, check_input
+from linearizer._checks import as_shape, check_input
+from linearizer.bijections import inner
 from linearizer.bijections.base import Bijection
-from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det
+from linearizer.bijections.log_det import VolumePreserving
 from linearizer.bijections.rearrange import Squeeze
 from linearizer.errors import RangeError, ShapeError
 
-_HAAR = 0.5 * torch.tensor(
-    [[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]]
-)
 
-
-class Haar(Bijection, VolumePreserving):
+class Haar(VolumePreserving):
     """The orthonormal Haar wavelets of an image: `(C, H, W) ↦ (C·H·W,)`, coarse to fine.
 
     Each level turns squares of 2×2 pixels into an average, passed on to the next level, and
@@ -57,19 +54,15 @@ class Haar(Bijection, VolumePreserving):
                 f"{self.shape}; pad or crop it, or take fewer levels"
             )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Averages and differences."""
-        check_event(x, self.in_shape, self)
+    def _forward(self, x: Tensor) -> Tensor:
         bands = []
         for squeeze in self._squeezes:
-            mixed = self._mix(squeeze(x))
+            mixed = self._mix(squeeze._forward(x))
             x, fine = mixed[..., 0, :, :], mixed[..., 1:, :, :]
             bands.append(fine.flatten(-4))
         return torch.cat([x.flatten(-3), *reversed(bands)], -1)
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """The image that has these averages and differences."""
-        check_event(z, self.out_shape, self)
+    def _inverse(self, z: Tensor) -> Tensor:
         coarse, used = None, 0
         for squeeze in reversed(self._squeezes):
             channels, height, width = squeeze.out_shape
@@ -80,17 +73,23 @@ class Haar(Bijection, VolumePreserving):
             end = used + 3 * channels // 4 * height * width
             fine = z[..., used:end].unflatten(-1, (squares[0], 3, *squares[2:]))
             mixed = torch.cat([coarse[..., None, :, :], fine], -3)
-            coarse, used = squeeze.inverse(self._mix(mixed.flatten(-4, -3)).flatten(-4, -3)), end
+            coarse, used = squeeze._inverse(self._mix(mixed.flatten(-4, -3)).flatten(-4, -3)), end
         assert coarse is not None, "there is a level"
         return coarse
 
     def _mix(self, squares: Tensor) -> Tensor:
-        """The symmetric, orthogonal 4×4 matrix on each square: (4C, h, w) to (C, 4, h, w)."""
-        quadruples = squares.unflatten(-3, (self._channels, 4))
-        return torch.einsum("ij,...jhw->...ihw", _HAAR.to(squares), quadruples)
+        """The symmetric, orthogonal 4×4 matrix on each square: (4C, h, w) to (C, 4, h, w).
+
+        It is half the sums and differences of columns, and of rows: nothing to keep, or to move.
+        """
+        mixed = 0.5 * squares.unflatten(-3, (self._channels, 2, 2))
+        for axis in (-4, -3):
+            first, second = mixed.unbind(axis)
+            mixed = torch.stack([first + second, first - second], axis)
+        return mixed.flatten(-4, -3)
 
 
-class OnFirst(Bijection, HasLogDet):
+class OnFirst(Bijection):
     """A bijection of the first entries of a vector; the other ones stay.
 
     Args:
@@ -119,28 +118,25 @@ class OnFirst(Bijection, HasLogDet):
             )
         self.bijection, self.n = bijection, n
 
-    def forward(self, x: Tensor) -> Tensor:
-        """g on the first entries."""
+    def _forward(self, x: Tensor) -> Tensor:
         first, rest = self._split(x)
-        return torch.cat([self.bijection(first), rest], -1)
+        return torch.cat([inner.forward(self.bijection, first), rest], -1)
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """g⁻¹ on the first entries."""
+    def _inverse(self, z: Tensor) -> Tensor:
         first, rest = self._split(z)
-        return torch.cat([self.bijection.inverse(first), rest], -1)
+        return torch.cat([inner.inverse(self.bijection, first), rest], -1)
 
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """g on the first entries, and its log-determinant."""
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         first, rest = self._split(x)
-        z, log_det = forward_and_log_det(self.bijection, first)
+        z, log_det = inner.forward_and_log_det(self.bijection, first)
         return torch.cat([z, rest], -1), log_det
 
     def initialize(self, x: Tensor) -> Tensor:
         """Initialise g on the first entries."""
+        check_input(x, self.in_shape, self)
         first, rest = self._split(x)
         return torch.cat([self.bijection.initialize(first), rest], -1)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        check_input(x, self.in_shape, self)
         k = self.bijection.in_shape[0]
         return x[..., :k], x[..., k:]

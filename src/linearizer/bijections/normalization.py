@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from linearizer._checks import as_shape, check_finite, check_input
 from linearizer.bijections.base import Bijection
-from linearizer.bijections.log_det import HasLogDet, VolumePreserving
+from linearizer.bijections.log_det import VolumePreserving
 from linearizer.errors import ShapeError
 
 
-class Centring(Bijection, VolumePreserving):
+class Centring(VolumePreserving):
     """`x ↦ x - mean`. The mean of the data belongs in g, so that A stays linear, not affine."""
 
     mean: Tensor
@@ -21,18 +21,14 @@ class Centring(Bijection, VolumePreserving):
         super().__init__(mean.shape)
         self.register_buffer("mean", mean)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Subtract the mean."""
-        check_input(x, self.in_shape, self)
+    def _forward(self, x: Tensor) -> Tensor:
         return x - self.mean
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """Add the mean."""
-        check_input(z, self.in_shape, self)
+    def _inverse(self, z: Tensor) -> Tensor:
         return z + self.mean
 
 
-class ActNorm(Bijection, HasLogDet):
+class ActNorm(Bijection):
     """`x ↦ exp(log_scale) · (x - shift)` a channel (Glow, arXiv:1807.03039, section 3.1).
 
     Both are learned. `initialize` sets them once from a batch, so that every channel leaves
@@ -59,20 +55,15 @@ class ActNorm(Bijection, HasLogDet):
         self.shift = nn.Parameter(torch.zeros(per_channel))
         self.register_buffer("initialized", torch.tensor(False))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Shift and scale."""
-        check_input(x, self.in_shape, self)
+    def _forward(self, x: Tensor) -> Tensor:
         return torch.exp(self.log_scale) * (x - self.shift)
 
-    def inverse(self, z: Tensor) -> Tensor:
-        """Scale and shift back."""
-        check_input(z, self.in_shape, self)
+    def _inverse(self, z: Tensor) -> Tensor:
         return torch.exp(-self.log_scale) * z + self.shift
 
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map and the sum of its log-scales over the event."""
+    def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         log_det = self.log_scale.expand(self.in_shape).sum()
-        return self(x), log_det.expand(x.shape[: x.ndim - len(self.in_shape)])
+        return self._forward(x), log_det.expand(x.shape[: x.ndim - len(self.in_shape)])
 
     def resized(self, size: Sequence[int]) -> Bijection:
         """The same numbers a channel for images of another size."""

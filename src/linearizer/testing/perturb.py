@@ -26,6 +26,8 @@ def perturb_(module: _Module, scale: float = 0.1, seed: int = 0) -> _Module:
     """
     random = torch.Generator().manual_seed(seed)
     for parameter in module.parameters():
+        if not parameter.is_floating_point():  # a permutation, in other libraries
+            continue
         noise = torch.randn(parameter.shape, generator=random, dtype=torch.float32, device="cpu")
         parameter.add_(scale * noise.to(parameter))
     return module

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from linearizer._checks import check_between
-from linearizer.bijections import Bijection, forward_and_log_det
+from linearizer.bijections import Bijection
 from linearizer.training.foreign import pure_noise
 from linearizer.training.optimization import CosineTraining
 
@@ -60,7 +60,7 @@ class MaximumLikelihood(CosineTraining):
 
     def loss(self, images: Tensor) -> Tensor:
         """The mean negative log-likelihood of images, in nats a dimension, and what is added."""
-        z, log_det = forward_and_log_det(self.g, images)
+        z, log_det = self.g.forward_and_log_det(images)
         energy = 0.5 * z.flatten(1).square().sum(1) - log_det
         loss = energy.mean() / z[0].numel() + 0.5 * math.log(2 * math.pi)
         if self.reconstruction:

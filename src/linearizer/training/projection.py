@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import huber_loss, mse_loss
 
 from linearizer._checks import check_between
-from linearizer.bijections import Bijection, forward_and_log_det
+from linearizer.bijections import Bijection
 from linearizer.data.corruptions import CORRUPTIONS
 from linearizer.errors import RangeError
 from linearizer.operators.binary_projection import BinaryProjection
@@ -125,7 +125,7 @@ class PrincipalProjection(CosineTraining):
         """The losses of a batch of clean images, with noise and damage drawn anew."""
         count = round(self.damaged * len(x))
         noisy = torch.cat([self._noisy(self._damaged(x[:count])), self._noisy(x[count:])])
-        z, log_det = forward_and_log_det(self.g, noisy)
+        z, log_det = self.g.forward_and_log_det(noisy)
         likelihood = x.new_zeros(())
         if count < len(x):
             self._remember(z[count:].detach())
