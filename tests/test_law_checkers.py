@@ -44,12 +44,12 @@ class Float32Inside(lz.Identity):
 
 
 class Cubic(lz.Diagonal):
-    def forward(self, z: Tensor) -> Tensor:
+    def _forward(self, z: Tensor) -> Tensor:
         return self.diagonal * z**3
 
 
 class WrongAdjoint(lz.Dense):
-    def adjoint(self, y: Tensor) -> Tensor:
+    def _adjoint(self, y: Tensor) -> Tensor:
         return y @ self.matrix.mT
 
 

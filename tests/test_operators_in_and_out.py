@@ -143,10 +143,10 @@ def test_the_transpose_that_a_class_of_a_user_s_gives_is_kept():
             self.n, self.upward = n, upward
             self.register_buffer("one", torch.ones(()))
 
-        def forward(self, z):
+        def _forward(self, z):
             return z.cumsum(-1) if self.upward else z.flip(-1).cumsum(-1).flip(-1)
 
-        def adjoint(self, y):
+        def _adjoint(self, y):
             return self.transpose()(y)
 
         def transpose(self):

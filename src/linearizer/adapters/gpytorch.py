@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from linearizer._checks import check_input
 from linearizer.errors import DtypeError, ShapeError
 from linearizer.operators import LinearOperator
 from linearizer.operators.base import check_size, register
@@ -64,14 +63,10 @@ class GPyTorchOperator(LinearOperator):
         """L, of the tensors as they are now."""
         return self._rebuild(getattr(self, f"tensor{i}") for i in range(self._count))
 
-    def forward(self, z: Tensor) -> Tensor:
-        """L z."""
-        check_input(z, self.in_shape, self)
+    def _forward(self, z: Tensor) -> Tensor:
         return _rows(self.operator, z, len(self.in_shape)).unflatten(-1, self.out_shape)
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """Lᵀ y."""
-        check_input(y, self.out_shape, self)
+    def _adjoint(self, y: Tensor) -> Tensor:
         return _rows(self.operator.mT, y, len(self.out_shape)).unflatten(-1, self.in_shape)
 
 

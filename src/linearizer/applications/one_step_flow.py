@@ -197,7 +197,7 @@ class OneStepFlow(nn.Module, Saveable):
     def integrate(self, noise: Tensor, steps: int, method: Method | None = None) -> Tensor:
         """Noise to data by `steps` steps one after another: what `collapse` makes one of."""
         z, end = self.g_noise(noise), self.family.end_time(steps)
-        z = ops.integrate(self.family.velocity, z, steps, method or self.method, end=end)
+        z = ops.integrate(self.family, z, steps, method or self.method, end=end)
         return self.g_data.inverse(z)
 
     def decode(self, noise: Tensor) -> Tensor:

@@ -290,7 +290,7 @@ class StyleTransfer(nn.Module, Saveable):
         """
         A = self.operator(style)
         check_between(count, 1, min(A.kernel.shape[:2]), "the number of directions")
-        reduced = ops.blocks(_in_double(A))
+        reduced = _in_double(A).blocks()
         triplets = [
             torch.linalg.svd(matrices, full_matrices=False) for matrices in reduced.matrices
         ]

@@ -21,7 +21,7 @@ from linearizer.operators.binary_projection import (
     ObliqueProjection,
     OrthogonalProjection,
 )
-from linearizer.operators.blocks import Blocks, blocks
+from linearizer.operators.blocks import Blocks
 from linearizer.operators.convolution import CircularConvolution
 from linearizer.operators.convolution_fit import ConvolutionLeastSquares
 from linearizer.operators.convolution_refinement import refine_convolution
@@ -78,7 +78,6 @@ __all__ = [
     "TimeDependentOperator",
     "Transpose",
     "as_operator",
-    "blocks",
     "collapse",
     "cond",
     "eig",

@@ -1,6 +1,7 @@
 """What a linear operator is, and how operators combine: lazily, checked when built.
 
-An operator is its action and the action of its transpose. Sums, scalings, products and
+An operator is its action and the action of its transpose, behind a gate that checks what comes
+in and what goes out. Sums, scalings, products and
 transposes are nodes that hold their parts, so a parameter that is trained later, or moved
 to another device, is the same parameter everywhere it occurs.
 """
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from linearizer._checks import Shape, as_shape, check_input, reference
-from linearizer.errors import DeviceError, DtypeError, ShapeError
+from linearizer.errors import DeviceError, DtypeError, RangeError, ShapeError
+from linearizer.operators.blocks import Blocks
+from linearizer.operators.precision import Action, in_dtype, without_autocast
 from linearizer.saving import Saveable
 
 if TYPE_CHECKING:
@@ -24,9 +27,12 @@ if TYPE_CHECKING:
 class LinearOperator(nn.Module, Saveable, abc.ABC):
     """A linear map A from events of `in_shape` to events of `out_shape`.
 
-    Subclasses define `forward` (A z) and `adjoint` (Aᵀ y); every axis left of the event is
-    batch. The algebra (`svd`, `pinv`, `expm`, ...) is in functions, which use the structure
-    of an operator where it has some.
+    Subclasses define `_forward` (A z) and `_adjoint` (Aᵀ y), for input that is checked; every
+    axis left of the event is batch. The algebra (`svd`, `pinv`, `expm`, ...) is in functions,
+    which use the structure of an operator where its class tells it by `blocks`.
+
+    Raises:
+        RangeError: If a subclass defines `forward` or `adjoint`, and so goes round the checks.
 
     Example:
         >>> import torch, linearizer as lz
@@ -47,13 +53,91 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
         self.in_shape = as_shape(in_shape)
         self.out_shape = self.in_shape if out_shape is None else as_shape(out_shape)
 
-    @abc.abstractmethod
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class that goes round the gate."""
+        super().__init_subclass__(**kwargs)
+        for name in ("forward", "adjoint"):
+            if name in vars(cls):
+                raise RangeError(
+                    f"expected {cls.__name__} to define _{name}, got {name}, which checks its "
+                    f"input and calls _{name}; rename the method"
+                )
+
     def forward(self, z: Tensor) -> Tensor:
-        """A z, for z of shape `(*batch, *in_shape)`."""
+        """A z, for z of shape `(*batch, *in_shape)`.
+
+        Raises:
+            ShapeError: If z has another event shape, or the class returns another one than it
+                declares; DtypeError, DeviceError likewise.
+        """
+        return self._gate(z, self.in_shape, self._image)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Aᵀ y, for y of shape `(*batch, *out_shape)`; it raises as `forward` does."""
+        return self._gate(y, self.out_shape, self._adjoint_image)
 
     @abc.abstractmethod
-    def adjoint(self, y: Tensor) -> Tensor:
-        """Aᵀ y, for y of shape `(*batch, *out_shape)`."""
+    def _forward(self, z: Tensor) -> Tensor:
+        """A z, for z that fits."""
+
+    @abc.abstractmethod
+    def _adjoint(self, y: Tensor) -> Tensor:
+        """Aᵀ y, for y that fits."""
+
+    def _gate(self, z: Tensor, shape: Shape, action: Action) -> Tensor:
+        check_input(z, shape, self)
+        if not z.is_floating_point():
+            raise DtypeError(
+                f"{type(self).__name__} expected real floating-point numbers, got {z.dtype}; "
+                "apply it to the real and the imaginary part"
+            )
+        return without_autocast(z.device, action, z)
+
+    def _image(self, z: Tensor) -> Tensor:
+        """What lazy nodes call of their parts: only the result is checked."""
+        return _checked(self, self._forward(z), z, self.in_shape, self.out_shape)
+
+    def _adjoint_image(self, y: Tensor) -> Tensor:
+        return _checked(self, self._adjoint(y), y, self.out_shape, self.in_shape)
+
+    def blocks(self) -> Blocks:
+        """The reduction to small blocks that teaches the algebra a structure: here, to one block.
+
+        Override it in a class with structure. Then the pseudo-inverse, the rank, powers, the
+        exponential, multiples, and sums and products with its like all keep it.
+        """
+        return self._as_matrix().blocks()
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether the class tells its structure by `blocks`."""
+        return type(self).blocks is not LinearOperator.blocks
+
+    def _scaled(self, factor: Tensor) -> "LinearOperator":
+        """c · A, not lazily."""
+        parts = self.blocks()
+        return parts.rebuild(tuple(factor * matrices for matrices in parts.matrices))
+
+    def _transposed(self) -> "LinearOperator":
+        """Aᵀ, not lazily unless only that keeps the structure; what `transpose` says, if it does."""
+        T = self.transpose()
+        if not isinstance(T, Transpose):
+            return T
+        if not self.is_structured:
+            return self._as_matrix()._transposed()
+        parts = self.blocks()
+        if parts.similar and self.in_shape == self.out_shape:
+            return parts.rebuild(tuple(matrices.mH for matrices in parts.matrices))
+        return T
+
+    def _as_matrix(self) -> "LinearOperator":
+        from linearizer.operators.dense import Dense  # noqa: PLC0415  (it imports this)
+
+        return Dense(self.to_dense(), self.in_shape, self.out_shape)
+
+    def _in_dtype(self, dtype: torch.dtype) -> "LinearOperator":
+        """A twin in another dtype, whose gradients reach the tensors of this one."""
+        return in_dtype(self, dtype)
 
     def transpose(self) -> "LinearOperator":
         """Aᵀ, sharing the parameters of A; `A.T.T is A`."""
@@ -137,14 +221,22 @@ class Transpose(LinearOperator):
         super().__init__(operator.out_shape, operator.in_shape)
         self.operator = operator
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Aᵀ z."""
-        return self.operator.adjoint(z)
+    def _forward(self, z: Tensor) -> Tensor:
+        return self.operator._adjoint_image(z)
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """A y."""
-        image: Tensor = self.operator(y)
-        return image
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.operator._image(y)
+
+    def blocks(self) -> Blocks:
+        """Those of A, each transposed."""
+        parts = self.operator.blocks()
+        return Blocks(
+            tuple(matrices.mH for matrices in parts.matrices),
+            parts.multiplicities,
+            lambda new: parts.rebuild(tuple(matrices.mH for matrices in new))._transposed(),
+            parts.similar,
+            None if parts.maps is None else (Transpose, *parts.maps),
+        )
 
     def transpose(self) -> LinearOperator:
         """The operator that this one transposes."""
@@ -159,17 +251,13 @@ class Scaled(LinearOperator):
     def __init__(self, operator: LinearOperator, factor: float | Tensor) -> None:
         super().__init__(operator.in_shape, operator.out_shape)
         self.operator = operator
-        register(
-            self, "factor", torch.as_tensor(factor, dtype=operator.dtype, device=operator.device)
-        )
+        register(self, "factor", as_scalar(factor, operator.dtype, operator.device))
 
-    def forward(self, z: Tensor) -> Tensor:
-        """c · A z."""
-        return self.factor * self.operator(z)
+    def _forward(self, z: Tensor) -> Tensor:
+        return self.factor * self.operator._image(z)
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """c · Aᵀ y."""
-        return self.factor * self.operator.adjoint(y)
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.factor * self.operator._adjoint_image(y)
 
 
 class Sum(LinearOperator):
@@ -189,14 +277,11 @@ class Sum(LinearOperator):
         super().__init__(left.in_shape, left.out_shape)
         self.left, self.right = left, right
 
-    def forward(self, z: Tensor) -> Tensor:
-        """A z + B z."""
-        total: Tensor = self.left(z) + self.right(z)
-        return total
+    def _forward(self, z: Tensor) -> Tensor:
+        return self.left._image(z) + self.right._image(z)
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """Aᵀ y + Bᵀ y."""
-        return self.left.adjoint(y) + self.right.adjoint(y)
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.left._adjoint_image(y) + self.right._adjoint_image(y)
 
 
 class Product(LinearOperator):
@@ -216,14 +301,11 @@ class Product(LinearOperator):
         super().__init__(right.in_shape, left.out_shape)
         self.left, self.right = left, right
 
-    def forward(self, z: Tensor) -> Tensor:
-        """A B z."""
-        image: Tensor = self.left(self.right(z))
-        return image
+    def _forward(self, z: Tensor) -> Tensor:
+        return self.left._image(self.right._image(z))
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """Bᵀ Aᵀ y."""
-        return self.right.adjoint(self.left.adjoint(y))
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.right._adjoint_image(self.left._adjoint_image(y))
 
 
 def register(module: nn.Module, name: str, tensor: Tensor) -> None:
@@ -239,11 +321,27 @@ def register(module: nn.Module, name: str, tensor: Tensor) -> None:
         module.register_buffer(name, tensor.contiguous())
 
 
-def apply_matrix(
-    matrix: Tensor, z: Tensor, in_shape: Shape, out_shape: Shape, owner: nn.Module
-) -> Tensor:
+def as_scalar(value: float | Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A number as a tensor of a dtype and a device; a parameter must have both already.
+
+    Converting a parameter would make a copy, which does not follow it in training.
+    """
+    scalar = torch.as_tensor(value)
+    if scalar.is_complex():
+        raise DtypeError(
+            f"expected a real number, got {scalar.dtype}; combine the real and the imaginary part"
+        )
+    converted = scalar.to(device, dtype)
+    if isinstance(value, nn.Parameter) and converted is not scalar:
+        raise DtypeError(
+            f"expected a parameter of {dtype} on {device}, got {value.dtype} on {value.device}, "
+            "and a converted copy would not be trained; create it with this dtype and device"
+        )
+    return converted
+
+
+def apply_matrix(matrix: Tensor, z: Tensor, in_shape: Shape, out_shape: Shape) -> Tensor:
     """The product of a matrix and flattened events, as events again."""
-    check_input(z, in_shape, owner)
     image = z.flatten(-len(in_shape)) @ matrix.mT
     return image.unflatten(-1, out_shape)
 
@@ -260,6 +358,20 @@ def check_size(operator: LinearOperator, shape: Sequence[int], what: str) -> Non
 def describe(operator: LinearOperator) -> str:
     """Name and shapes of an operator, for messages."""
     return f"{type(operator).__name__} {operator.in_shape} -> {operator.out_shape}"
+
+
+def _checked(
+    owner: LinearOperator, image: Tensor, z: Tensor, in_shape: Shape, out_shape: Shape
+) -> Tensor:
+    """The image of z, if it is one."""
+    expected = (*z.shape[: z.ndim - len(in_shape)], *out_shape)
+    if not isinstance(image, Tensor) or tuple(image.shape) != expected or image.dtype != z.dtype:
+        got = f"{tuple(image.shape)} of {image.dtype}" if isinstance(image, Tensor) else type(image)
+        raise ShapeError(
+            f"expected {type(owner).__name__} to return {expected} of {z.dtype} for an input "
+            f"{tuple(z.shape)}, got {got}; repair its action, or the shapes that it declares"
+        )
+    return image
 
 
 def _check_alike(left: LinearOperator, right: LinearOperator) -> None:

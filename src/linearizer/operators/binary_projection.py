@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from linearizer._checks import check_input
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators.base import LinearOperator
+from linearizer.operators.blocks import Blocks
 from linearizer.operators.diagonal import Diagonal
 from linearizer.operators.low_rank import LowRank
 from linearizer.operators.mask import BinaryMask
@@ -60,15 +60,17 @@ class BinaryDiagonal(BinaryProjection):
         [1.0, 1.0, 0.0, 0.0]
     """
 
-    def forward(self, z: Tensor) -> Tensor:
+    def _forward(self, z: Tensor) -> Tensor:
         """b · z."""
-        check_input(z, self.in_shape, self)
         return self.mask() * z
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def _adjoint(self, y: Tensor) -> Tensor:
         """The same: a diagonal is symmetric."""
-        check_input(y, self.in_shape, self)
         return self.mask() * y
+
+    def blocks(self) -> Blocks:
+        """Those of a `Diagonal`, with the gradient of the mask."""
+        return Diagonal(self.mask()).blocks()
 
     def frozen(self) -> LinearOperator:
         """A `Diagonal`."""
@@ -93,16 +95,14 @@ class OrthogonalProjection(BinaryProjection):
         super().__init__(mask)
         self.rotation = _rotation(mask)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def _forward(self, z: Tensor) -> Tensor:
         """Q (b · Qᵀ z)."""
-        check_input(z, self.in_shape, self)
         Q = _matrix(self.rotation)
         return (self.mask() * (z @ Q)) @ Q.mT
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def _adjoint(self, y: Tensor) -> Tensor:
         """The same: the projection is symmetric."""
-        image: Tensor = self(y)
-        return image
+        return self._forward(y)
 
     def frozen(self) -> LinearOperator:
         """A `Projection` onto the columns of Q that are kept."""
@@ -130,16 +130,14 @@ class ObliqueProjection(BinaryProjection):
         self.rotation = _rotation(mask)
         self.shear = nn.Parameter(torch.zeros(self.n_in, self.n_in))
 
-    def forward(self, z: Tensor) -> Tensor:
+    def _forward(self, z: Tensor) -> Tensor:
         """Q (b · (c + K ((1 - b) · c))) with c = Qᵀ z."""
-        check_input(z, self.in_shape, self)
         Q, b = _matrix(self.rotation), self.mask()
         c = z @ Q
         return (b * (c + ((1 - b) * c) @ self.shear.mT)) @ Q.mT
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def _adjoint(self, y: Tensor) -> Tensor:
         """Q (d + (1 - b) · Kᵀ d) with d = b · Qᵀ y."""
-        check_input(y, self.in_shape, self)
         Q, b = _matrix(self.rotation), self.mask()
         d = b * (y @ Q)
         return (d + (1 - b) * (d @ self.shear)) @ Q.mT

@@ -9,12 +9,12 @@ rank, |det|) is then computed block by block; and where L = R, so is every matri
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from linearizer.operators.base import LinearOperator
-from linearizer.operators.dense import Dense
+if TYPE_CHECKING:
+    from linearizer.operators.base import LinearOperator
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,25 @@ class Blocks:
         multiplicities: How often each batch of blocks occurs in A.
         rebuild: Makes the operator that has other blocks, of the same shapes, in their places.
         similar: Whether L = R, so that matrix functions act on the blocks.
+        maps: What L and R are made of: tensors, and other things that compare. Two operators
+            with the same ones, a tensor being the same object, are added and multiplied block
+            by block. Not given, an operator is known to share its maps with itself alone.
     """
 
     matrices: tuple[Tensor, ...]
     multiplicities: tuple[int, ...]
-    rebuild: Callable[[tuple[Tensor, ...]], LinearOperator]
+    rebuild: Callable[[tuple[Tensor, ...]], "LinearOperator"]
     similar: bool = True
+    maps: tuple[Any, ...] | None = None
+
+    def shares_maps_with(self, other: "Blocks") -> bool:
+        """Whether both are reduced by the same L and R."""
+        if self is other:
+            return True
+        if self.maps is None or other.maps is None or len(self.maps) != len(other.maps):
+            return False
+        return all(map(_same, self.maps, other.maps))
 
 
-@singledispatch
-def blocks(operator: LinearOperator) -> Blocks:
-    """The reduction of an operator: a single block unless its type knows better."""
-    shapes = (operator.in_shape, operator.out_shape)
-    square = operator.in_shape == operator.out_shape
-    return Blocks(
-        (operator.to_dense()[None],), (1,), lambda parts: Dense(parts[0][0], *shapes), square
-    )
+def _same(a: object, b: object) -> bool:
+    return a is b or (not (isinstance(a, Tensor) or isinstance(b, Tensor)) and a == b)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from linearizer._checks import Shape, as_shape, check_input
+from linearizer._checks import Shape, as_shape
 from linearizer.errors import ShapeError
 from linearizer.operators.base import LinearOperator, register
-from linearizer.operators.blocks import Blocks, blocks
+from linearizer.operators.blocks import Blocks
 from linearizer.operators.dense import check_real
+from linearizer.operators.precision import wide_dtype
 
 
 class CircularConvolution(LinearOperator):
@@ -73,24 +74,45 @@ class CircularConvolution(LinearOperator):
     def _centred(self) -> Tensor:
         kh, kw = self.kernel.shape[2:]
         H, W = self.size
-        padded = torch.nn.functional.pad(self.kernel, (0, W - kw, 0, H - kh))
+        kernel = self.kernel.to(wide_dtype(self.dtype))
+        padded = torch.nn.functional.pad(kernel, (0, W - kw, 0, H - kh))
         return torch.roll(padded, (-(kh // 2), -(kw // 2)), dims=(2, 3))
 
-    def forward(self, z: Tensor) -> Tensor:
+    def _forward(self, z: Tensor) -> Tensor:
         """Convolve, through the Fourier transform: O(N log N)."""
-        check_input(z, self.in_shape, self)
         return self._filter(z, "oihw,...ihw->...ohw", self._half_response(), self.out_shape)
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def _adjoint(self, y: Tensor) -> Tensor:
         """Correlate: the conjugate transpose at every frequency."""
-        check_input(y, self.out_shape, self)
         conjugate = self._half_response().conj()
         return self._filter(y, "oihw,...ohw->...ihw", conjugate, self.in_shape)
 
     def _filter(self, x: Tensor, product: str, response: Tensor, shape: Shape) -> Tensor:
         if not x.numel():  # the transform refuses an empty batch
             return x.new_zeros(*x.shape[:-3], *shape)
-        return torch.fft.irfft2(torch.einsum(product, response, torch.fft.rfft2(x)), s=self.size)
+        spectrum = torch.fft.rfft2(x.to(wide_dtype(x.dtype)))
+        return torch.fft.irfft2(torch.einsum(product, response, spectrum), s=self.size).to(x.dtype)
+
+    def _scaled(self, factor: Tensor) -> LinearOperator:
+        return CircularConvolution(factor * self.kernel, self.size)
+
+    def blocks(self) -> Blocks:
+        """One C_out×C_in a frequency; conjugate pairs counted twice."""
+        own, half, mirrored = (i.to(self.device) for i in conjugate_frequencies(self.size))
+        response = self.response().flatten(0, 1)
+
+        def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
+            real, pairs = parts
+            full = pairs.new_zeros(len(response), *pairs.shape[1:])
+            full = full.index_copy(0, own, real.to(full.dtype))
+            full = full.index_copy(0, half, pairs).index_copy(0, mirrored, pairs.conj())
+            return CircularConvolution.from_response(full.unflatten(0, self.size))
+
+        matrices = (response[own].real, response[half])
+        return Blocks(matrices, (1, 2), rebuild, maps=(CircularConvolution, self.size))
+
+    def _transposed(self) -> LinearOperator:
+        return CircularConvolution.from_response(self.response().mH)._in_dtype(self.dtype)
 
 
 def conjugate_frequencies(size: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,19 +123,3 @@ def conjugate_frequencies(size: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     index = index.flatten()
     half = index[index < mirrored]
     return index[index == mirrored], half, mirrored[half]
-
-
-@blocks.register
-def _(operator: CircularConvolution) -> Blocks:
-    own, half, mirrored = (i.to(operator.device) for i in conjugate_frequencies(operator.size))
-    response = operator.response().flatten(0, 1)
-
-    def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
-        real, pairs = parts
-        full = torch.zeros_like(response)
-        full = full.index_copy(0, own, real.to(full.dtype))
-        full = full.index_copy(0, half, pairs).index_copy(0, mirrored, pairs.conj())
-        return CircularConvolution.from_response(full.unflatten(0, operator.size))
-
-    square = operator.in_shape == operator.out_shape
-    return Blocks((response[own].real, response[half]), (1, 2), rebuild, similar=square)

@@ -1,6 +1,7 @@
 """The covariance flow: the optimal A(t) between two latents, known in closed form."""
 
 import abc
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -25,8 +26,17 @@ class SpectralFlow(TimeDependentOperator, abc.ABC):
     variances: Tensor
 
     @abc.abstractmethod
+    def eigenbasis(self) -> Callable[[Tensor], LinearOperator]:
+        """`values ↦ P diag(values) P⁻¹` for the P of now, whose inverse is computed once."""
+
     def with_eigenvalues(self, values: Tensor) -> LinearOperator:
         """`P diag(values) P⁻¹`, one value for each of `variances`."""
+        return self.eigenbasis()(values)
+
+    def field(self) -> Callable[[float], LinearOperator]:
+        """L, with the basis inverted once for all times."""
+        made = self.eigenbasis()
+        return lambda t: made(self.rates(t))
 
     def at(self, t: float) -> LinearOperator:
         """`P diag(tλ / ((1-t)² + t²λ)) P⁻¹`."""
@@ -60,7 +70,7 @@ class CovarianceFlow(SpectralFlow):
     `A(t) = t C1 ((1-t)² C0 + t² C1)⁻¹`, which is diagonal in the basis P for all t.
 
     Args:
-        basis: P, (n, n), invertible; its inverse is computed and not saved.
+        basis: P, (n, n), invertible; its inverse is computed when it is used, from P as it is.
         variances: λ > 0, (n,).
 
     Raises:
@@ -75,7 +85,6 @@ class CovarianceFlow(SpectralFlow):
     """
 
     basis: Tensor
-    inverse_basis: Tensor
     variances: Tensor
 
     def __init__(self, basis: Tensor, variances: Tensor) -> None:
@@ -87,8 +96,6 @@ class CovarianceFlow(SpectralFlow):
         super().__init__(n)
         register(self, "basis", basis)
         register(self, "variances", variances)
-        inverse = torch.linalg.inv(basis.double()).to(basis.dtype)
-        self.register_buffer("inverse_basis", inverse, persistent=False)
 
     @classmethod
     def between(cls, C0: Tensor, C1: Tensor) -> "CovarianceFlow":
@@ -106,9 +113,11 @@ class CovarianceFlow(SpectralFlow):
         smallest = torch.finfo(C1.dtype).eps * len(values) * variances[-1]
         return cls(basis.to(C1.dtype), variances.clamp_min(smallest).to(C1.dtype))
 
-    def with_eigenvalues(self, values: Tensor) -> LinearOperator:
-        """`P diag(values) P⁻¹`, as a product of its factors."""
-        return Dense(self.basis) @ Diagonal(values) @ Dense(self.inverse_basis)
+    def eigenbasis(self) -> Callable[[Tensor], LinearOperator]:
+        """`values ↦ P diag(values) P⁻¹`, as a product of its factors."""
+        inverse = torch.linalg.inv(self.basis.double()).to(self.basis.dtype)
+        left, right = Dense(self.basis), Dense(inverse)
+        return lambda values: left @ Diagonal(values) @ right
 
 
 class PrincipalCovarianceFlow(SpectralFlow):
@@ -148,7 +157,10 @@ class PrincipalCovarianceFlow(SpectralFlow):
         register(self, "directions", directions)
         register(self, "variances", variances)
 
-    def with_eigenvalues(self, values: Tensor) -> LinearOperator:
-        """`α I + W diag(values - α) Wᵀ`, α the last value."""
+    def eigenbasis(self) -> Callable[[Tensor], LinearOperator]:
+        """`values ↦ α I + W diag(values - α) Wᵀ`, α the last value."""
+        return self._with_deviations
+
+    def _with_deviations(self, values: Tensor) -> LinearOperator:
         along, others = values[:-1], values[-1]
         return IdentityPlusLowRank(others, self.directions * (along - others), self.directions)

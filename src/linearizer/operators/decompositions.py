@@ -1,18 +1,20 @@
 """Decompositions into vectors: SVD, eigenvectors, bases of the four subspaces."""
 
 from functools import singledispatch
+from itertools import chain
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from linearizer._checks import check_between
+from linearizer._checks import check_between, check_finite
 from linearizer.errors import ShapeError
-from linearizer.operators.algebra import tolerance
+from linearizer.operators import differentiable
+from linearizer.operators.algebra import evaluated, finite_matrix, pinv, tolerance
 from linearizer.operators.base import LinearOperator, describe
 from linearizer.operators.convolution import CircularConvolution, conjugate_frequencies
-from linearizer.operators.fuse import fuse
-from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank, as_columns
+from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank, as_columns, frames
+from linearizer.operators.precision import exact
 
 
 class SVD(NamedTuple):
@@ -48,15 +50,19 @@ class Eigen(NamedTuple):
     planes: Tensor
 
 
+@exact
 def svd(A: LinearOperator, k: int | None = None) -> SVD:
     """The k leading singular triplets; all min(m, n) if k is not given.
 
     A low-rank operator gives no more triplets than its factors have columns: the others are
     zero. Neither it nor the identity plus low rank makes an n × n matrix for a few triplets, and
-    a convolution finds its vectors frequency by frequency.
+    a convolution finds its vectors frequency by frequency. Vectors of a repeated singular value
+    are any basis of their space, and have no derivative: gradients are right for what does not
+    depend on that choice, and stay finite for the rest.
 
     Raises:
         RangeError: If k is not between 1 and min(m, n).
+        NonFiniteError: If A has NaN or infinite entries.
 
     Example:
         >>> import torch, linearizer as lz
@@ -67,20 +73,26 @@ def svd(A: LinearOperator, k: int | None = None) -> SVD:
     count = min(A.n_in, A.n_out)
     if k is not None:
         check_between(k, 1, count, "the number of singular triplets")
-    return _svd(fuse(A), count if k is None else k)
+    wide = evaluated(A)
+    _check_factors(wide, A)
+    parts = _svd(wide, count if k is None else k)
+    return SVD(*(part.to(A.dtype) for part in parts))
 
 
 @singledispatch
 def _svd(A: LinearOperator, k: int) -> SVD:
-    U, S, Vh = torch.linalg.svd(A.to_dense(), full_matrices=False)
+    U, S, Vh = differentiable.svd(finite_matrix(A, A))
     return SVD(U.mT[:k].unflatten(1, A.out_shape), S[:k], Vh[:k].unflatten(1, A.in_shape))
 
 
 @_svd.register
 def _(A: LowRank, k: int) -> SVD:
-    Q_u, R_u = torch.linalg.qr(as_columns(A.U))
-    Q_v, R_v = torch.linalg.qr(as_columns(A.V))
-    U, S, Vh = torch.linalg.svd(R_u @ R_v.mT, full_matrices=False)
+    spans = frames(as_columns(A.U), as_columns(A.V))
+    if spans is None:
+        triplets: SVD = _svd.dispatch(object)(A, min(k, A.U.shape[-1]))
+        return triplets
+    (Q_u, R_u), (Q_v, R_v) = spans
+    U, S, Vh = differentiable.svd(R_u @ R_v.mT)
     left, right = (Q_u @ U).mT, Vh @ Q_v.mT
     return SVD(left[:k].unflatten(1, A.out_shape), S[:k], right[:k].unflatten(1, A.in_shape))
 
@@ -88,10 +100,14 @@ def _(A: LowRank, k: int) -> SVD:
 @_svd.register
 def _(A: IdentityPlusLowRank, k: int) -> SVD:
     """A small core on the span W of the factors; beside it α, for any directions there."""
-    W = torch.linalg.qr(torch.cat([as_columns(A.U), as_columns(A.V)], dim=1))[0]
+    spans = frames(torch.cat([as_columns(A.U), as_columns(A.V)], dim=1))
+    if spans is None:
+        triplets: SVD = _svd.dispatch(object)(A, k)
+        return triplets
+    ((W, _),) = spans
     R_u, R_v = W.mT @ as_columns(A.U), W.mT @ as_columns(A.V)
     identity = torch.eye(W.shape[1], dtype=W.dtype, device=W.device)
-    U, S, Vh = torch.linalg.svd(A.scale * identity + R_u @ R_v.mT)
+    U, S, Vh = differentiable.svd(A.scale * identity + R_u @ R_v.mT)
     beside = _beside(W, min(k, A.n_in - W.shape[1]))
     left = torch.cat([(W @ U).mT, torch.where(A.scale < 0, -beside, beside)])
     right = torch.cat([Vh @ W.mT, beside])
@@ -122,7 +138,7 @@ def _(A: CircularConvolution, k: int) -> SVD:
     ):
         if not len(frequencies):  # images of two pixels a side have no conjugate pairs
             continue
-        U, S, Vh = torch.linalg.svd(blocks, full_matrices=False)
+        U, S, Vh = differentiable.svd(blocks)
         value, place = S.flatten().topk(min(k, S.numel()))
         row, column = place // S.shape[1], place % S.shape[1]
         left = _waves(U.mT[row, column], frequencies[row], A.size, paired)
@@ -145,8 +161,12 @@ def _waves(channels: Tensor, frequency: Tensor, size: tuple[int, ...], paired: b
     return 2**0.5 * torch.stack([wave.real, wave.imag], 1).flatten(0, 1)
 
 
+@exact
 def eig(A: LinearOperator) -> Eigen:
     """Eigenvalues and real invariant subspaces of a square operator.
+
+    Gradients are right where A has a basis of eigenvectors, for what does not depend on the
+    choice of vectors of a repeated eigenvalue, and finite for the rest.
 
     Example:
         >>> import torch, linearizer as lz
@@ -156,27 +176,43 @@ def eig(A: LinearOperator) -> Eigen:
     """
     if A.in_shape != A.out_shape:
         raise ShapeError(f"expected a square operator for eigenvalues, got {describe(A)}")
-    matrix = fuse(A).to_dense()
+    matrix = finite_matrix(evaluated(A), A)
     if torch.equal(matrix, matrix.mT):
-        real, basis = torch.linalg.eigh(matrix)
+        real, basis = differentiable.eigh(matrix)
         values, vectors = torch.complex(real, 0 * real), torch.complex(basis, 0 * basis)
     else:
-        values, vectors = torch.linalg.eig(matrix)
+        values, vectors = differentiable.eig(matrix)
     order = values.abs().argsort(descending=True)
     values, rows = values[order], vectors.mT[order].unflatten(1, A.in_shape)
     is_real, is_pair = values.imag == 0, values.imag > 0
     planes = torch.stack([rows[is_pair].real, rows[is_pair].imag], dim=1)
-    return Eigen(values[is_real].real, rows[is_real].real, values[is_pair], planes)
+    values_and_vectors = (values[is_real].real, rows[is_real].real)
+    own, vectors = (part.to(A.dtype) for part in values_and_vectors)
+    return Eigen(own, vectors, values[is_pair], planes.to(A.dtype))
 
 
+@exact
 def range_basis(A: LinearOperator) -> Tensor:
     """An orthonormal basis of the range, (rank, *out_shape)."""
     U, S, _ = svd(A)
     return U[tolerance(A) < S]
 
 
+@exact
 def null_basis(A: LinearOperator) -> Tensor:
     """An orthonormal basis of the null space, (n - rank, *in_shape)."""
-    _, S, Vh = torch.linalg.svd(fuse(A).to_dense(), full_matrices=True)
-    count = int((tolerance(A) < S).sum())
-    return Vh[count:].unflatten(1, A.in_shape)
+    wide = evaluated(A)
+    matrix = finite_matrix(wide, A)
+    _, S, Vh = torch.linalg.svd(matrix.detach(), full_matrices=True)
+    count = int((tolerance(A, S[0]) < S).sum())
+    basis = Vh[count:]
+    if matrix.requires_grad:  # a null vector v moves by -A⁺ dA v
+        moved = pinv(wide)._image((basis @ matrix.mT).unflatten(1, A.out_shape)).flatten(1)
+        basis = basis - (moved - moved.detach())
+    return basis.to(A.dtype).unflatten(1, A.in_shape)
+
+
+def _check_factors(wide: LinearOperator, A: LinearOperator) -> None:
+    """Raise for NaN and infinity in the tensors of an evaluated operator of the library."""
+    for tensor in chain(wide.parameters(), wide.buffers()):
+        check_finite(tensor, f"the entries of {describe(A)}")

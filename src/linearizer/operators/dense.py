@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from linearizer.errors import DtypeError, RangeError, ShapeError
 from linearizer.operators.base import LinearOperator, apply_matrix, check_size, register
+from linearizer.operators.blocks import Blocks
 
 
 class Dense(LinearOperator):
@@ -38,17 +39,24 @@ class Dense(LinearOperator):
         check_size(self, matrix.shape, "a matrix")
         register(self, "matrix", matrix)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """M z."""
-        return apply_matrix(self.matrix, z, self.in_shape, self.out_shape, self)
+    def _forward(self, z: Tensor) -> Tensor:
+        return apply_matrix(self.matrix, z, self.in_shape, self.out_shape)
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """Mᵀ y."""
-        return apply_matrix(self.matrix.mT, y, self.out_shape, self.in_shape, self)
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return apply_matrix(self.matrix.mT, y, self.out_shape, self.in_shape)
 
     def to_dense(self) -> Tensor:
         """M itself."""
         return self.matrix
+
+    def blocks(self) -> Blocks:
+        """A single one: M."""
+        shapes = self.in_shape, self.out_shape
+        square = self.in_shape == self.out_shape
+        return Blocks((self.matrix[None],), (1,), lambda parts: Dense(parts[0][0], *shapes), square)
+
+    def _transposed(self) -> LinearOperator:
+        return Dense(self.matrix.mT, self.out_shape, self.in_shape)
 
 
 def as_operator(operator: LinearOperator | nn.Linear | Tensor) -> LinearOperator:

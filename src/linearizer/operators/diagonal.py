@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from linearizer._checks import check_input
 from linearizer.errors import ShapeError
 from linearizer.operators.base import LinearOperator, register
-from linearizer.operators.blocks import Blocks, blocks
+from linearizer.operators.blocks import Blocks
 from linearizer.operators.dense import check_real
 
 
@@ -28,15 +27,22 @@ class Diagonal(LinearOperator):
         super().__init__(diagonal.shape)
         register(self, "diagonal", diagonal)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """d · z."""
-        check_input(z, self.in_shape, self)
+    def _forward(self, z: Tensor) -> Tensor:
         return self.diagonal * z
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """d · y."""
-        check_input(y, self.in_shape, self)
+    def _adjoint(self, y: Tensor) -> Tensor:
         return self.diagonal * y
+
+    def _transposed(self) -> LinearOperator:
+        return self
+
+    def blocks(self) -> Blocks:
+        """n of 1×1."""
+
+        def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
+            return Diagonal(parts[0].reshape(self.in_shape))
+
+        return Blocks((self.diagonal.reshape(-1, 1, 1),), (1,), rebuild, maps=(Diagonal,))
 
 
 class ScaledIdentity(LinearOperator):
@@ -58,28 +64,19 @@ class ScaledIdentity(LinearOperator):
         check_real(scale, "a scale")
         register(self, "scale", scale)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """α z."""
-        check_input(z, self.in_shape, self)
+    def _forward(self, z: Tensor) -> Tensor:
         return self.scale * z
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """α y."""
-        check_input(y, self.in_shape, self)
+    def _adjoint(self, y: Tensor) -> Tensor:
         return self.scale * y
 
+    def _transposed(self) -> LinearOperator:
+        return self
 
-@blocks.register
-def _(operator: Diagonal) -> Blocks:
-    def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
-        return Diagonal(parts[0].reshape(operator.in_shape))
+    def blocks(self) -> Blocks:
+        """One of 1×1, n times."""
 
-    return Blocks((operator.diagonal.reshape(-1, 1, 1),), (1,), rebuild)
+        def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
+            return ScaledIdentity(self.in_shape, parts[0].reshape(()))
 
-
-@blocks.register
-def _(operator: ScaledIdentity) -> Blocks:
-    def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
-        return ScaledIdentity(operator.in_shape, parts[0].reshape(()))
-
-    return Blocks((operator.scale.reshape(1, 1, 1),), (operator.n_in,), rebuild)
+        return Blocks((self.scale.reshape(1, 1, 1),), (self.n_in,), rebuild, maps=(ScaledIdentity,))

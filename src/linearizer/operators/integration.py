@@ -19,6 +19,7 @@ from linearizer.operators.covariance_flow import SpectralFlow
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
 from linearizer.operators.fuse import fuse
 from linearizer.operators.low_rank import IdentityPlusLowRank, as_columns
+from linearizer.operators.precision import exact, in_dtype, wide_dtype
 from linearizer.operators.time_dependent import TimeDependentOperator
 
 Method = Literal["euler", "midpoint", "heun", "rk4"]
@@ -36,7 +37,7 @@ TABLEAUS: dict[str, Tableau] = {
 
 
 def integrate(
-    velocity: Callable[[float], LinearOperator],
+    velocity: Callable[[float], LinearOperator] | TimeDependentOperator,
     z: Tensor,
     steps: int,
     method: Method = "euler",
@@ -46,7 +47,8 @@ def integrate(
     """Solve `dz/dt = L(t) z` from `start` to `end` in equal steps.
 
     Args:
-        velocity: t ↦ L(t).
+        velocity: t ↦ L(t), or the family whose velocity it is, which is quicker where all
+            times share something.
         z: Vectors at `start`, (*batch, n).
         steps: Number of steps.
         method: `euler`, `midpoint`, `heun` or `rk4`.
@@ -62,12 +64,13 @@ def integrate(
         >>> lz.integrate(decay, torch.ones(1), steps=10, method="rk4")
         tensor([0.3679])
     """
+    field = velocity.field() if isinstance(velocity, TimeDependentOperator) else velocity
     for t, h in _grid(steps, method, start, end):
-        z = _step(lambda time, y: velocity(time)(y), z, t, h, method)
+        z = _step(lambda time, y: field(time)(y), z, t, h, method)
     return z
 
 
-@singledispatch
+@exact
 def collapse(
     family: TimeDependentOperator,
     steps: int,
@@ -89,17 +92,23 @@ def collapse(
         >>> torch.allclose(lz.collapse(family, 20, "rk4")(z), many, atol=1e-5)
         True
     """
-    return _collapse(family.velocity, family.velocity(start), steps, method, start, end)
+    dtype = family.dtype
+    wide = wide_dtype(dtype)
+    if wide == dtype:
+        return _collapsed(family, steps, method, start, end)
+    return _collapsed(in_dtype(family, wide), steps, method, start, end)._in_dtype(dtype)
 
 
-@collapse.register
-def _(
-    family: SpectralFlow,
-    steps: int,
-    method: Method = "euler",
-    start: float = 0.0,
-    end: float = 1.0,
+@singledispatch
+def _collapsed(
+    family: TimeDependentOperator, steps: int, method: Method, start: float, end: float
 ) -> LinearOperator:
+    field = family.field()
+    return _collapse(field, field(start), steps, method, start, end)
+
+
+@_collapsed.register
+def _(family: SpectralFlow, steps: int, method: Method, start: float, end: float) -> LinearOperator:
     """All velocities share one eigenbasis, so only eigenvalues are integrated: O(n) a step."""
     first = Diagonal(family.rates(start))
     result = _collapse(lambda t: Diagonal(family.rates(t)), first, steps, method, start, end)

@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
-from linearizer._checks import check_input
 from linearizer.errors import ShapeError
-from linearizer.operators.base import LinearOperator, apply_matrix, register
-from linearizer.operators.blocks import Blocks, blocks
+from linearizer.operators.base import LinearOperator, apply_matrix, as_scalar, register
+from linearizer.operators.blocks import Blocks
 from linearizer.operators.dense import check_real
 
 
@@ -31,13 +30,34 @@ class LowRank(LinearOperator):
         register(self, "U", U)
         register(self, "V", V)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """U (Vᵀ z)."""
-        return low_rank_product(self.U, self.V, z, self)
+    def _forward(self, z: Tensor) -> Tensor:
+        return low_rank_product(self.U, self.V, z)
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """V (Uᵀ y)."""
-        return low_rank_product(self.V, self.U, y, self)
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return low_rank_product(self.V, self.U, y)
+
+    def _transposed(self) -> LinearOperator:
+        return LowRank(self.V, self.U)
+
+    def _scaled(self, factor: Tensor) -> LinearOperator:
+        return LowRank(factor * self.U, self.V)
+
+    def blocks(self) -> Blocks:
+        """The core `R_U R_Vᵀ` of orthonormal factors, beside zeros."""
+        if self.in_shape == self.out_shape:
+            return IdentityPlusLowRank(0.0, self.U, self.V).blocks()
+        spans = frames(as_columns(self.U), as_columns(self.V))
+        if spans is None:
+            return super().blocks()
+        (left, R_u), (right, R_v) = spans
+
+        def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
+            return LowRank(
+                (left @ parts[0][0]).unflatten(0, self.out_shape),
+                right.unflatten(0, self.in_shape),
+            )
+
+        return Blocks(((R_u @ R_v.mT)[None],), (1,), rebuild, similar=False)
 
 
 class IdentityPlusLowRank(LinearOperator):
@@ -72,54 +92,44 @@ class IdentityPlusLowRank(LinearOperator):
                 f"{tuple(V.shape)}"
             )
         super().__init__(U.shape[:-1])
-        register(self, "scale", torch.as_tensor(scale, dtype=U.dtype, device=U.device))
+        register(self, "scale", as_scalar(scale, U.dtype, U.device))
         register(self, "U", U)
         register(self, "V", V)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """α z + U (Vᵀ z)."""
-        return self.scale * z + low_rank_product(self.U, self.V, z, self)
+    def _forward(self, z: Tensor) -> Tensor:
+        return self.scale * z + low_rank_product(self.U, self.V, z)
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """α y + V (Uᵀ y)."""
-        return self.scale * y + low_rank_product(self.V, self.U, y, self)
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.scale * y + low_rank_product(self.V, self.U, y)
 
+    def _transposed(self) -> LinearOperator:
+        return IdentityPlusLowRank(self.scale, self.V, self.U)
 
-@blocks.register
-def _(operator: LowRank) -> Blocks:
-    if operator.in_shape == operator.out_shape:
-        return blocks(IdentityPlusLowRank(0.0, operator.U, operator.V))
-    left, R_u = torch.linalg.qr(as_columns(operator.U))
-    right, R_v = torch.linalg.qr(as_columns(operator.V))
+    def _scaled(self, factor: Tensor) -> LinearOperator:
+        return IdentityPlusLowRank(factor * self.scale, factor * self.U, self.V)
 
-    def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
-        return LowRank(
-            (left @ parts[0][0]).unflatten(0, operator.out_shape),
-            right.unflatten(0, operator.in_shape),
-        )
+    def blocks(self) -> Blocks:
+        """A core of at most 2r×2r on the span of U and V, and α, as often as is left."""
+        U, V = as_columns(self.U), as_columns(self.V)
+        spans = frames(torch.cat([U, V], dim=1))
+        if spans is None:
+            return super().blocks()
+        ((W, R),) = spans
+        R_u, R_v = R.split([U.shape[1], V.shape[1]], dim=1)
+        width = W.shape[1]
+        identity = torch.eye(width, dtype=W.dtype, device=W.device)
+        core = self.scale * identity + R_u @ R_v.mT
 
-    return Blocks(((R_u @ R_v.mT)[None],), (1,), rebuild, similar=False)
+        def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
+            inside, scale = parts[0][0], parts[1].sum()  # one number, or none: zero
+            left = W @ (inside - scale * identity)
+            return IdentityPlusLowRank(
+                scale, left.unflatten(0, self.in_shape), W.unflatten(0, self.in_shape)
+            )
 
-
-@blocks.register
-def _(operator: IdentityPlusLowRank) -> Blocks:
-    U, V = as_columns(operator.U), as_columns(operator.V)
-    W, R = torch.linalg.qr(torch.cat([U, V], dim=1))
-    R_u, R_v = R.split([U.shape[1], V.shape[1]], dim=1)
-    width = W.shape[1]
-    identity = torch.eye(width, dtype=W.dtype, device=W.device)
-    core = operator.scale * identity + R_u @ R_v.mT
-
-    def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
-        inside, scale = parts[0][0], parts[1].sum()  # one number, or none: zero
-        left = W @ (inside - scale * identity)
-        return IdentityPlusLowRank(
-            scale, left.unflatten(0, operator.in_shape), W.unflatten(0, operator.in_shape)
-        )
-
-    outside = operator.n_in - width
-    beside = operator.scale.reshape(1, 1, 1)[: min(outside, 1)]  # nothing, if W spans all
-    return Blocks((core[None], beside), (1, outside), rebuild)
+        outside = self.n_in - width
+        beside = self.scale.reshape(1, 1, 1)[: min(outside, 1)]  # nothing, if W spans all
+        return Blocks((core[None], beside), (1, outside), rebuild)
 
 
 def as_columns(factor: Tensor) -> Tensor:
@@ -127,12 +137,37 @@ def as_columns(factor: Tensor) -> Tensor:
     return factor.flatten(0, -2)
 
 
-def low_rank_product(U: Tensor, V: Tensor, z: Tensor, owner: LinearOperator) -> Tensor:
+def frames(*factors: Tensor) -> list[tuple[Tensor, Tensor]] | None:
+    """Q and R of each factor; of one that is square or wider, the identity and itself.
+
+    None where a gradient is asked for that does not exist: the span of dependent columns is not
+    differentiable, although functions of the operator are. Its matrix has their gradients.
+    """
+    pairs = []
+    for factor in factors:
+        n, k = factor.shape
+        if n <= k:
+            pairs.append((torch.eye(n, dtype=factor.dtype, device=factor.device), factor))
+            continue
+        Q, R = torch.linalg.qr(factor)
+        if factor.requires_grad and torch.is_grad_enabled() and _dependent(R):
+            return None
+        pairs.append((Q, R))
+    return pairs
+
+
+@torch.no_grad()
+def _dependent(R: Tensor) -> bool:
+    if R.is_meta or not R.numel() or not bool(torch.isfinite(R).all()):
+        return False
+    values = torch.linalg.svdvals(R)
+    return bool(values[-1] <= torch.finfo(R.dtype).eps ** 0.5 * values[0])
+
+
+def low_rank_product(U: Tensor, V: Tensor, z: Tensor) -> Tensor:
     """U (Vᵀ z) without forming U Vᵀ."""
-    shape = tuple(V.shape[:-1])
-    check_input(z, shape, owner)
-    weights = z.flatten(-len(shape)) @ as_columns(V)
-    return apply_matrix(as_columns(U), weights, weights.shape[-1:], tuple(U.shape[:-1]), owner)
+    weights = z.flatten(1 - V.ndim) @ as_columns(V)
+    return apply_matrix(as_columns(U), weights, weights.shape[-1:], tuple(U.shape[:-1]))
 
 
 def _check_factors(U: Tensor, V: Tensor) -> None:

@@ -1,7 +1,10 @@
 """The principal real power of a matrix, where there is one."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from linearizer.errors import NoRealRootError, NotConvergedError
 
@@ -11,6 +14,10 @@ def principal_power(M: Tensor, exponent: float, zero: float) -> Tensor:
 
     By eigendecomposition; where the eigenvectors are too close to dependent for that (a shear,
     say), as exp(s log M) with the logarithm by inverse scaling and squaring.
+
+    The gradient is that of Daleckii and Krein, in divided differences of the eigenvalues, so it
+    is right for repeated ones too. At eigenvalue zero a root has no derivative: there the
+    gradient is zero, and beside it that of matrices of the same rank.
 
     Args:
         M: The matrices.
@@ -22,9 +29,9 @@ def principal_power(M: Tensor, exponent: float, zero: float) -> Tensor:
         NotConvergedError: If rounding left nothing of the logarithm.
     """
     if torch.equal(M, M.mH):
-        values, vectors = torch.linalg.eigh(M)
+        values, vectors = torch.linalg.eigh(M.detach())
         return _power_by_eigenvectors(M, exponent, zero, values.to(M.dtype), vectors, vectors.mH)
-    values, vectors = torch.linalg.eig(M)
+    values, vectors = torch.linalg.eig(M.detach())
     good = torch.linalg.cond(vectors) < torch.finfo(M.dtype).eps ** (-1 / 3)
     if not bool(good.any()):
         return _power_by_logarithm(M, exponent, zero)
@@ -43,10 +50,50 @@ def _power_by_eigenvectors(
 ) -> Tensor:
     """`V diag(λ^s) V⁻¹`, real for a real M."""
     _check_off_negative_axis(values, zero)
-    vanishing = values.abs() <= zero
-    powers = torch.where(vanishing, 1, values).pow(exponent) * ~vanishing
-    result = vectors @ (powers.unsqueeze(-1) * inverse)
-    return result if M.is_complex() else _real(result)
+    values = torch.where(values.abs() <= zero, 0, values)
+    power: Tensor = _EigenPower.apply(M, exponent, values, vectors, inverse)  # type: ignore[no-untyped-call]
+    return power
+
+
+class _EigenPower(torch.autograd.Function):
+    """`V diag(λ^s) V⁻¹` of M = V diag(λ) V⁻¹, and its derivative `V (F ∘ (V⁻¹ dM V)) V⁻¹`.
+
+    F holds the divided differences `(λ_i^s - λ_j^s) / (λ_i - λ_j)`, and `s λ^(s-1)` for equal
+    eigenvalues. Source: Daleckii and Krein; Higham, Functions of Matrices, 2008, theorem 3.11.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, M: Tensor, exponent: float, values: Tensor, vectors: Tensor, inverse: Tensor
+    ) -> Tensor:
+        ctx.exponent = exponent
+        ctx.save_for_backward(values, vectors, inverse)
+        power = vectors @ (_scalar_power(values, exponent).unsqueeze(-1) * inverse)
+        return power if M.is_complex() else _real(power)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        values, V, inverse = ctx.saved_tensors
+        F = _divided_differences(values, ctx.exponent)
+        inside = V.mH @ gradient.to(V.dtype) @ inverse.mH
+        result = inverse.mH @ (F.conj() * inside) @ V.mH
+        return result if gradient.is_complex() else _real(result), None, None, None, None
+
+
+def _scalar_power(values: Tensor, exponent: float) -> Tensor:
+    """λ^s, and zero for zero, also where s is negative."""
+    vanishing = values == 0
+    return torch.where(vanishing, 1, values).pow(exponent) * ~vanishing
+
+
+def _divided_differences(values: Tensor, exponent: float) -> Tensor:
+    left, right = values.unsqueeze(-1), values.unsqueeze(-2)
+    larger = torch.maximum(left.abs(), right.abs())
+    close = (left - right).abs() <= torch.finfo(values.dtype).eps ** (1 / 3) * larger
+    rise = _scalar_power(left, exponent) - _scalar_power(right, exponent)
+    slope = exponent * _scalar_power((left + right) / 2, exponent - 1)
+    return torch.where(close, slope, rise / torch.where(close, 1, left - right))
 
 
 def _power_by_logarithm(M: Tensor, exponent: float, zero: float) -> Tensor:
@@ -56,12 +103,12 @@ def _power_by_logarithm(M: Tensor, exponent: float, zero: float) -> Tensor:
     singular, unless the eigenvalue zero is defective. N^(s-1) multiplies rounding by up to
     1 / σ_min(N), so what would lose half of the digits counts as defective.
     """
-    U, S, _ = torch.linalg.svd(M)
+    S = torch.linalg.svdvals(M.detach())
     identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
     if bool((zero < S).all()):
         return torch.linalg.matrix_exp(exponent * matrix_log(M, zero))
-    P = (U * (zero < S).unsqueeze(-2)) @ U.mH
-    largest = float(S.detach().max())
+    P = M @ torch.linalg.pinv(M, atol=zero, rtol=0.0)
+    largest = float(S.max())
     N = M @ P + largest * (identity - P)
     logarithm = matrix_log(N, torch.finfo(M.dtype).eps ** 0.5 * largest)
     return torch.linalg.matrix_exp((exponent - 1) * logarithm) @ M

@@ -1,16 +1,24 @@
 """Orthogonal projections: idempotent by construction."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from linearizer._checks import check_finite
 from linearizer.errors import RangeError, ShapeError
+from linearizer.operators import differentiable
 from linearizer.operators.base import LinearOperator, register
-from linearizer.operators.blocks import Blocks, blocks
+from linearizer.operators.blocks import Blocks
 from linearizer.operators.dense import check_real
-from linearizer.operators.low_rank import IdentityPlusLowRank, as_columns, low_rank_product
+from linearizer.operators.low_rank import (
+    IdentityPlusLowRank,
+    LowRank,
+    as_columns,
+    low_rank_product,
+)
+from linearizer.operators.precision import in_dtype, wide_dtype
 
 
 class Projection(LinearOperator):
@@ -48,53 +56,94 @@ class Projection(LinearOperator):
 
     @classmethod
     def onto(cls, columns: Tensor) -> "Projection":
-        """The projection onto the span of any independent columns (*shape, k)."""
-        Q, _ = torch.linalg.qr(as_columns(columns))
-        return cls(Q.unflatten(0, columns.shape[:-1]))
+        """The projection onto the span of any columns (*shape, k).
+
+        The basis has as many columns as the span has dimensions: singular values of the columns
+        that are not above `eps · max(n, k) · σ_max` count as zero.
+
+        Raises:
+            RangeError: If all columns are zero.
+            NonFiniteError: If there is NaN or infinity.
+        """
+        check_real(columns, "columns")
+        check_finite(columns, "columns to span a space")
+        N = as_columns(columns)
+        Q, R = torch.linalg.qr(N.to(wide_dtype(N.dtype)))
+        if not N.is_meta:
+            S = torch.linalg.svdvals(R.detach())
+            count = int((torch.finfo(N.dtype).eps * max(N.shape) * S.max() < S).sum())
+            if not count:
+                raise RangeError(
+                    "expected columns that span something, got zeros alone; for the projection "
+                    "onto nothing take ScaledIdentity(shape, 0.)"
+                )
+            if count < N.shape[1]:
+                Q = differentiable.svd(N.to(Q.dtype))[0][:, :count]
+        return cls(Q.to(N.dtype).unflatten(0, columns.shape[:-1]))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Columns rounded in one dtype are not orthonormal in a finer one: make them so again.
-
-        Two steps of Newton and Schulz, `Q ← Q (3 I - QᵀQ) / 2`, which keep their span.
-        """
+        """Columns rounded in one dtype are not orthonormal in a finer one: make them so again."""
         before = self.basis.dtype
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self.basis.dtype != before:
-            Q = as_columns(self.basis.data)
-            for _ in range(2):
-                Q = 1.5 * Q - 0.5 * Q @ (Q.mT @ Q)
-            self.basis.data = Q.unflatten(0, self.in_shape)
+            self.basis.data = _orthonormalized(self.basis.data)
         return self
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Q (Qᵀ z)."""
-        return low_rank_product(self.basis, self.basis, z, self)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """The same for columns that are loaded from another dtype."""
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        loaded = state_dict.get(prefix + "basis")
+        if loaded is not None and loaded.dtype != self.basis.dtype:
+            self.basis.data = _orthonormalized(self.basis.data)
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        """The same: P is symmetric."""
-        return low_rank_product(self.basis, self.basis, y, self)
+    def _in_dtype(self, dtype: torch.dtype) -> LinearOperator:
+        twin = in_dtype(self, dtype)
+        if dtype != self.basis.dtype:
+            twin._buffers["basis"] = _orthonormalized(twin.basis)
+        return twin
+
+    def _forward(self, z: Tensor) -> Tensor:
+        return low_rank_product(self.basis, self.basis, z)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return low_rank_product(self.basis, self.basis, y)
 
     def transpose(self) -> LinearOperator:
         """P itself."""
         return self
 
+    def _scaled(self, factor: Tensor) -> LinearOperator:
+        return LowRank(factor * self.basis, self.basis)
 
-@blocks.register
-def _(operator: Projection) -> Blocks:
-    """An identity block on the range and a zero one beside it: nothing is computed at all."""
-    k = operator.basis.shape[-1]
-    one = operator.basis.new_ones(1, 1, 1)
+    def blocks(self) -> Blocks:
+        """An identity block on the range and a zero one beside it: nothing is computed at all.
 
-    def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
-        inside, outside = (part.reshape(()) for part in parts)
-        return IdentityPlusLowRank(outside, (inside - outside) * operator.basis, operator.basis)
+        Raises:
+            RangeError: If the columns are not orthonormal any more, after training them, say.
+        """
+        _check_orthonormal(as_columns(self.basis))
+        k = self.basis.shape[-1]
+        one = self.basis.new_ones(1, 1, 1)
 
-    return Blocks((one, 0 * one), (k, operator.n_in - k), rebuild)
+        def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
+            inside, outside = (part.reshape(()) for part in parts)
+            return IdentityPlusLowRank(outside, (inside - outside) * self.basis, self.basis)
+
+        return Blocks((one, 0 * one), (k, self.n_in - k), rebuild)
+
+
+def _orthonormalized(basis: Tensor) -> Tensor:
+    """Two steps of Newton and Schulz, `Q ← Q (3 I - QᵀQ) / 2`, which keep the span."""
+    Q = as_columns(basis)
+    for _ in range(2):
+        Q = 1.5 * Q - 0.5 * Q @ (Q.mT @ Q)
+    return Q.unflatten(0, basis.shape[:-1])
 
 
 def _check_orthonormal(Q: Tensor) -> None:
     if Q.device.type == "meta":
         return
+    check_finite(Q, "a basis")
     k = Q.shape[1]
     with torch.no_grad():
         error = float((Q.mT @ Q - torch.eye(k, dtype=Q.dtype, device=Q.device)).abs().max())

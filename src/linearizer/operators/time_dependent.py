@@ -1,11 +1,13 @@
 """Operators that depend on time: A(t) of a linear flow in the latent space."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from linearizer._checks import Shape, as_shape
+from linearizer._checks import Shape, as_shape, reference
+from linearizer.errors import DtypeError
 from linearizer.operators.base import LinearOperator
 from linearizer.saving import Saveable
 
@@ -29,6 +31,32 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
     @abc.abstractmethod
     def velocity(self, t: float) -> LinearOperator:
         """L(t)."""
+
+    def field(self) -> Callable[[float], LinearOperator]:
+        """L, for many times of one integration: what all of them share is computed once.
+
+        It is that of the numbers that the family holds now, so keep it no longer than needed.
+        """
+        return self.velocity
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the numbers."""
+        return self._numbers().device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the numbers."""
+        return self._numbers().dtype
+
+    def _numbers(self) -> Tensor:
+        tensor = reference(self)
+        if tensor is None:
+            raise DtypeError(
+                f"expected {type(self).__name__} to hold a floating-point tensor, got none; "
+                "register its numbers with register_buffer"
+            )
+        return tensor
 
     @abc.abstractmethod
     def flow(self, start: float = 0.0, end: float = 1.0) -> LinearOperator:
