@@ -8,7 +8,9 @@ is drawn, the same in every run; `--hypothesis-profile=thorough` tries them all.
 import inspect
 import os
 import random
+import shutil
 import stat
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -22,11 +24,12 @@ from command_line import linearizer
 pytest.importorskip("lightning")
 from PIL import Image
 
-from linearizer.applications import StyleTransfer
+from linearizer.applications import OneStepFlow, StyleTransfer
 from linearizer.cli.app import app
 from linearizer.cli.train_style import style_bijection
 from linearizer.data import load_digits
 from linearizer.teachers import FastNeuralStyle
+from linearizer.training import PRESETS
 
 SMALL = {"--steps": 1, "--depth": 1, "--width": 4, "--out": "{new}"}
 TRAINED = {"--data": "digits", "--preset": "quick", "--batch-size": 4, **SMALL}
@@ -35,7 +38,7 @@ STYLE = {"run": "{styles}", "photo": "{photo}", **PICTURE}
 VALID = {
     "demo": {"--steps": 1, "--out": "{new}"},
     "verify": {"run": "digits"},
-    "export": {"run": "digits", "--to": "torch-export", "--out": "{new}.pt2"},
+    "export": {"run": "{flow}", "--to": "torch-export", "--out": "{new}.pt2"},
     "push": {"run": "digits", "repo": "me/digits"},
     "sample": {"run": "digits", "--count": 2, **PICTURE},
     "invert": {"run": "digits", "images": "{digit}", **PICTURE},
@@ -149,7 +152,8 @@ def trials(command):
 def root(tmp_path_factory):
     """Files of all kinds, a damaged model, a small model of styles, its teacher and contents."""
     folder = tmp_path_factory.mktemp("fuzz")
-    pixels = ((load_digits().images[0, 0] + 1) * 127.5).byte().numpy()
+    digits = load_digits()
+    pixels = ((digits.images[0, 0] + 1) * 127.5).byte().numpy()
     Image.fromarray(pixels).save(folder / "digit.png")
     (folder / "empty.png").touch()
     (folder / "text.png").write_text("not a picture")
@@ -163,6 +167,8 @@ def root(tmp_path_factory):
         image = torch.randint(256, (16, 16, 3), dtype=torch.uint8).numpy()
         Image.fromarray(image).save(folder / "contents" / f"{i}.png")
     torch.save(FastNeuralStyle().network.state_dict(), folder / "teacher.pth")
+    g = replace(PRESETS["quick"], depth=1, width=4).bijection(digits.shape)
+    OneStepFlow.fit(g, [digits.images[:200]]).save_pretrained(folder / "flow")
     g_x, g_y = (style_bijection((3, 16, 16), depth=1, width=4) for _ in range(2))
     model = StyleTransfer(g_x, g_y)
     images = torch.rand(4, 3, 16, 16)
@@ -170,8 +176,7 @@ def root(tmp_path_factory):
         model.add(name, model.fit([(images, images)], ridge=1e-2, kernel_size=1))
     model.save_pretrained(folder / "styles")
     (folder / "styles" / "run.json").write_text(f'{{"data": "{folder / "contents"}"}}')
-    lz_digits = StyleTransfer.from_pretrained(folder / "styles")
-    lz_digits.save_pretrained(folder / "noted")
+    shutil.copytree(folder / "styles", folder / "noted")
     (folder / "noted" / "run.json").write_text("[")
     yield folder
     (folder / "locked").chmod(stat.S_IRWXU)
@@ -218,6 +223,7 @@ def test_no_value_of_an_option_ends_in_a_traceback(command, root, tmp_path):
             "photo": "contents/0.png",
             "contents": "contents",
             "teacher": "teacher.pth",
+            "flow": "flow",
             "styles": "styles",
         }.items()
     }
@@ -252,6 +258,52 @@ def check_told(done, told):
             assert sum(line.startswith("Error: ") for line in lines) == 1, told
         case other:
             pytest.fail(f"{other}: {told}")
+
+
+def test_push_without_a_connection_is_one_clear_line(monkeypatch):
+    pytest.importorskip("huggingface_hub")
+
+    def unreachable(*_, **__):
+        raise HttpLibraryError("[Errno 111] Connection refused\nand more")
+
+    monkeypatch.setattr("huggingface_hub.ModelHubMixin.push_to_hub", unreachable)
+    done = linearizer("push", "digits", "me/digits")
+    check_told(done, done.stderr)
+    assert done.returncode == 1
+    assert "refused ([Errno 111] Connection refused)" in done.stderr
+
+
+class HttpLibraryError(Exception):
+    """As those of httpx, which are no OSError."""
+
+
+def test_a_bug_is_called_one_and_says_how_to_see_the_traceback(monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("a\nb")
+
+    monkeypatch.setattr("linearizer.cli.verify.verify_model", broken)
+    done = linearizer("verify", "digits")
+    assert done.returncode == 70
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("linearizer: stopped at a bug of linearizer, ZeroDivisionError: a b; ")
+    assert "LINEARIZER_TRACEBACK=1" in line
+    monkeypatch.setenv("LINEARIZER_TRACEBACK", "1")
+    done = linearizer("verify", "digits")
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: ...")]
+)
+def test_too_little_memory_is_one_clear_line(error, monkeypatch):
+    def large(*_, **__):
+        raise error
+
+    monkeypatch.setattr("linearizer.cli.verify.verify_model", large)
+    done = linearizer("verify", "digits")
+    check_told(done, done.stderr)
+    assert done.returncode == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is locked for root")
