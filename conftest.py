@@ -2,6 +2,22 @@
 
 import pytest
 import torch
+from hypothesis import Phase, settings
+
+LAWS = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "phases": (Phase.explicit, Phase.generate),  # seeds do not shrink to anything simpler
+}
+settings.register_profile("laws", max_examples=3, **LAWS)
+settings.register_profile("thorough", max_examples=30, **LAWS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same few examples in every run, unless --hypothesis-profile names another."""
+    if not config.getoption("--hypothesis-profile", None):
+        settings.load_profile("laws")
 
 
 @pytest.fixture(autouse=True)

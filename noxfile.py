@@ -31,7 +31,7 @@ def install_and_test(session: nox.Session, pins: str) -> None:
 
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
-    """Python 3.11, and the oldest torch that pyproject.toml allows, with the sympy that it wants."""
+    """Python 3.11, and the oldest torch that pyproject.toml allows, with its sympy."""
     pins = re.sub(r"^(torch|sympy)==.*\n", "", PINS, flags=re.MULTILINE)
     pins += f"torch=={oldest_torch()}.*\n"
     install_and_test(session, pins)

@@ -1,5 +1,6 @@
 """Running the command line in this process, as its entry point does."""
 
+import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -8,13 +9,25 @@ from unittest.mock import patch
 
 from linearizer.cli import main
 
+OF_THE_TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TERM")
 
-def linearizer(*arguments):
-    """What `linearizer ARGUMENTS` prints and returns."""
+
+def linearizer(*arguments, width=None):
+    """What `linearizer ARGUMENTS` prints and returns; on a terminal if that has a width.
+
+    Nothing depends on the terminal that the tests are run in.
+    """
     out, err = StringIO(), StringIO()
     words = patch.object(sys, "argv", ["linearizer", *map(str, arguments)])
+    outside = {k: v for k, v in os.environ.items() if k not in OF_THE_TERMINAL}
+    terminal = {} if width is None else {"COLUMNS": str(width), "FORCE_COLOR": "1"}
     status = 0
-    with words, redirect_stdout(out), redirect_stderr(err):
+    with (
+        words,
+        patch.dict(os.environ, {**outside, **terminal}, clear=True),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         try:
             main()
         except SystemExit as stop:

@@ -1,7 +1,6 @@
 """Who may import whom, read from the sources; and what the import costs."""
 
 import ast
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,6 +118,6 @@ def test_import_is_light() -> None:
         ).stdout.split()
         for _ in range(5)
     ]
-    extra = statistics.median(float(seconds) for seconds, *_ in runs)
+    extra = min(float(seconds) for seconds, *_ in runs)  # other programs can only add to it
     assert extra <= 0.3, f"{extra:.2f} s beyond torch"
     assert not OPTIONAL & set(runs[0])

@@ -30,7 +30,7 @@ def test_axioms_in_float32(name: str) -> None:
     size=st.floats(1e-2, 1e1),
     count=st.integers(3, 9),
 )
-@settings(max_examples=30)
+@settings(max_examples=10 * settings.default.max_examples)
 def test_axioms_at_points_of_any_size(name: str, seed: int, size: float, count: int) -> None:
     g = bijection(name, seed=seed)
     check_vector_space(lz.InducedSpace(g), x=size * points(g, seed, count=count))

@@ -83,6 +83,10 @@ class MissingExtraError(LinearizerError, ImportError):
     """A feature needs an optional dependency that is not installed."""
 
 
+class HubError(LinearizerError, OSError):
+    """The Hugging Face hub cannot be reached, or refuses what is pushed to it."""
+
+
 class CertificateError(LinearizerError, ValueError):
     """Weights do not obey the laws, or are not those of their certificate."""
 

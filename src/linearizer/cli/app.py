@@ -1,48 +1,49 @@
 """The commands, their options and their errors; the work is in modules of their own."""
 
+import sys
 import warnings
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from linearizer._version import __version__
 from linearizer.cli.app_command import add_app_command
+from linearizer.cli.command_group import CommandGroup
+from linearizer.cli.console import complain
+from linearizer.cli.failures import report
 from linearizer.cli.flow_commands import add_flow_commands
 from linearizer.cli.model_commands import add_model_commands
+from linearizer.cli.options import MOST_STEPS, real, seed_option, whole
 from linearizer.cli.projector_commands import add_projector_commands
 from linearizer.cli.style_commands import add_style_commands
 from linearizer.cli.train_commands import train
-from linearizer.errors import LinearizerError, LinearizerWarning
+from linearizer.errors import LinearizerWarning
 
 app = typer.Typer(
+    cls=CommandGroup,
     help="Neural networks that are exactly linear: train g once, the rest is linear algebra.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,  # its boxes cut names of options where the terminal is narrow
 )
 app.add_typer(train, name="train")
 
 
 def run() -> int:
     """Run the command that the arguments name, and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of files need not be text
+            stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", LinearizerWarning)
             app()
-    except LinearizerError as error:
-        return _complain(str(error))
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        return _complain(
-            f"could not read or write: {error.strerror or error}{where}; "
-            "check that the folder can be written to and has space, or choose another --out"
-        )
-    except KeyboardInterrupt:
-        return _complain("stopped; the same command goes on where it stopped", status=130)
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error)
     return 0
 
 
@@ -51,16 +52,7 @@ def _show_warning(
 ) -> None:
     """A warning as one line, ours without the line of code that gave it."""
     name = "" if issubclass(category, LinearizerWarning) else f"{category.__name__}: "
-    Console(stderr=True, soft_wrap=True).print(
-        f"[yellow]linearizer: warning:[/yellow] {name}{escape(str(message))}", highlight=False
-    )
-
-
-def _complain(message: str, status: int = 1) -> int:
-    Console(stderr=True, soft_wrap=True).print(
-        f"[red]linearizer:[/red] {escape(message)}", highlight=False
-    )
-    return status
+    complain("warning:", f"{name}{message}", "yellow")
 
 
 def _version(wanted: bool) -> None:
@@ -84,11 +76,13 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for model, numbers and pictures.")] = Path(
         "runs/demo"
     ),
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of 256 digits.")] = 7000,
+    steps: Annotated[
+        int, whole(min=1, max=MOST_STEPS, help="Training steps of 256 digits.")
+    ] = 7000,
     max_minutes: Annotated[
-        float, typer.Option(min=0.01, help="Train no longer than this, even if steps are left.")
+        float, real(min=0.01, help="Train no longer than this, even if steps are left.")
     ] = 5.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[int, seed_option(help="Seed of everything random.")] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace a finished run in the folder.")] = False,
 ) -> None:
     """Train a linear one-step generator of handwritten digits, and use it as a linear map.

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from linearizer.applications import OneStepFlow
+from linearizer.cli.console import say, waiting
 from linearizer.cli.demo_metrics import measure, report_rows
 from linearizer.cli.demo_pictures import draw
 from linearizer.cli.report import Row, write_report
 from linearizer.cli.run_folder import close_run, open_run
+from linearizer.cli.tables import MISSED, Table
 from linearizer.data import open_data
 from linearizer.training import (
     PRESETS,
@@ -31,7 +31,6 @@ print(f.rank(), f.cond(), f.pinv()(digits).shape)"""
 
 def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite: bool) -> None:
     """Train, measure, draw and report into the folder `out`."""
-    console = Console()
     settings = {"steps": steps, "max_minutes": max_minutes, "seed": seed}
     checkpoints = open_run(out, settings, overwrite=overwrite)
     train, held_out = open_data("digits", seed=seed)
@@ -53,7 +52,7 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
     flow = OneStepFlow.fit(g.eval(), [train.dequantized(recipe.noise, seed)])
     judge = train_classifier(train, steps=min(1500, steps), seed=seed)
 
-    with torch.no_grad(), console.status("Measuring and drawing"):
+    with torch.no_grad(), waiting("Measuring and drawing"):
         metrics = {
             "training_steps": trained.steps,
             "training_seconds": trained.seconds,
@@ -78,15 +77,12 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
     )
     flow.save_pretrained(out, overwrite=True)
     close_run(out)
-    _print_summary(console, rows, out, code)
+    _print_summary(rows, out, code)
 
 
-def _print_summary(console: Console, rows: list[Row], out: Path, code: str) -> None:
-    table = Table("what", "measured", "bar", "", box=None, pad_edge=False)
-    for row in rows:
-        mark = "" if row.holds is None else "holds" if row.holds else "[red]does not hold[/red]"
-        table.add_row(row.name, row.value, row.bar, mark)
-    console.print(table)
-    console.print(f"\nReport with pictures: {(out / 'report.html').resolve()}", soft_wrap=True)
-    console.print("\nUse it:\n")
-    console.print(code, highlight=False, markup=False, soft_wrap=True)
+def _print_summary(rows: list[Row], out: Path, code: str) -> None:
+    marks = {None: "", True: "holds", False: MISSED}
+    cells = [(row.name, row.value, row.bar, marks[row.holds]) for row in rows]
+    Table(["what", "measured", "bar", ""], cells).show()
+    say(f"\nReport with pictures: {(out / 'report.html').resolve()}")
+    say(f"\nUse it:\n\n{code}")

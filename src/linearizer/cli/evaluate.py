@@ -3,16 +3,15 @@
 import json
 from pathlib import Path
 
-from rich.console import Console
-from rich.markdown import Markdown
-
 from linearizer.applications import IdempotentGenerator, OneStepFlow
+from linearizer.cli.console import say
 from linearizer.cli.evaluation import evaluate_flow, has_labels
-from linearizer.cli.evaluation_table import Paper, evaluation_markdown
-from linearizer.cli.projector_evaluation import evaluate_projector, projector_markdown
-from linearizer.cli.run_folder import open_data_of
+from linearizer.cli.evaluation_table import Paper, evaluation_page
+from linearizer.cli.projector_evaluation import evaluate_projector, projector_page
+from linearizer.cli.run_folder import new_file, open_data_of
+from linearizer.cli.tables import page_markdown, show_page
 from linearizer.data import Images
-from linearizer.errors import FileExistsAlreadyError, RangeError, ShapeError
+from linearizer.errors import RangeError, ShapeError
 from linearizer.metrics import LPIPS, Classifier
 from linearizer.notes import read_note
 from linearizer.saving import CONFIG_FILE, find_model, load
@@ -47,11 +46,7 @@ def evaluate(
     if data is None:
         raise RangeError(f"expected the data set of {run}, got none; name it with --data")
     out = out or Path(run)
-    if (out / "evaluation.json").exists() and not overwrite:
-        raise FileExistsAlreadyError(
-            f"expected no evaluation in {out}, got one; choose another folder with --out, or "
-            "replace it with --overwrite"
-        )
+    path = new_file(out / "evaluation.json", overwrite=overwrite)
     train, held_out = open_data_of(note, data, data_dir)
     shape = model.g.in_shape if isinstance(model, IdempotentGenerator) else model.g_data.in_shape
     _check_shape(shape, train, data)
@@ -60,7 +55,7 @@ def evaluate(
         results = evaluate_projector(
             model, train, held_out, judge, count=count, rank=rank, seed=seed
         )
-        table = projector_markdown(results)
+        page = projector_page(results)
     else:
         results = evaluate_flow(
             model,
@@ -73,14 +68,11 @@ def evaluate(
             seed=seed,
             noise_width=note.get("recipe", {}).get("noise", 1.0),
         )
-        table = evaluation_markdown(results, PAPERS.get(data))
-    out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=1, allow_nan=False)
-    (out / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    (out / "evaluation.md").write_text(table, encoding="utf-8")
-    console = Console()
-    console.print(Markdown(table))
-    console.print(f"{out / 'evaluation.json'} and {out / 'evaluation.md'}", soft_wrap=True)
+        page = evaluation_page(results, PAPERS.get(data))
+    path.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(page_markdown(page), encoding="utf-8")
+    show_page(page)
+    say(f"{path} and {path.with_suffix('.md')}")
 
 
 def _check_shape(shape: tuple[int, ...], data: Images, name: str) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.markdown import Markdown
 from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from linearizer.applications import StyleTransfer
 from linearizer.bijections import ActNorm, Chain, Squeeze
+from linearizer.cli.console import say
 from linearizer.cli.evaluation import EQUAL_DB
 from linearizer.cli.run_folder import new_file
 from linearizer.cli.style import open_styles
+from linearizer.cli.tables import Page, Table, page_markdown, show_page
 from linearizer.cli.train_style import TEACHING_BATCH, contents_of, taught
 from linearizer.data import Images
 from linearizer.errors import RangeError
@@ -54,13 +54,11 @@ def evaluate_style(
         held_out.images[:count],
         lpips=None if lpips is None else LPIPS.from_files(*lpips),
     )
-    out.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    table = style_markdown(results)
-    path.with_suffix(".md").write_text(table, encoding="utf-8")
-    console = Console()
-    console.print(Markdown(table))
-    console.print(f"{path} and {path.with_suffix('.md')}", soft_wrap=True)
+    page = style_page(results)
+    path.with_suffix(".md").write_text(page_markdown(page), encoding="utf-8")
+    show_page(page)
+    say(f"{path} and {path.with_suffix('.md')}")
 
 
 @torch.no_grad()
@@ -125,34 +123,46 @@ def _initialised(images: Tensor, factor: int) -> Chain:
 
 
 def style_markdown(results: Mapping[str, Any]) -> str:
+    """The page of `style_page` in Markdown."""
+    return page_markdown(style_page(results))
+
+
+def style_page(results: Mapping[str, Any]) -> Page:
     """The results as a table."""
-    lines = [
-        "| style | PSNR to the teacher | SSIM | LPIPS | the same operator on pixels, PSNR | gain "
-        "| stylise, undo, stylise | condition | ms an image |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, row in results["styles"].items():
-        lpips = "not measured" if row["lpips"] is None else f"{row['lpips']:.3f}"
-        condition = "infinite" if row["condition"] is None else f"{row['condition']:.3g}"
-        gain = row["psnr_db"] - row["linear_in_pixels_psnr_db"]
-        lines.append(
-            f"| {name} | {row['psnr_db']:.2f} dB | {row['ssim']:.3f} | {lpips} "
-            f"| {row['linear_in_pixels_psnr_db']:.2f} dB | {gain:+.2f} dB "
-            f"| {row['undo_redo_psnr_db']:.1f} dB | {condition} "
-            f"| {row['milliseconds_per_image']:.1f} |"
-        )
     height, width = results["size"]
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"Mean of the styles: {results['mean_psnr_db']:.2f} dB. {results['contents']} held-out "
-            f"contents of {height}×{width}; the operator on pixels is fitted to "
-            f"{results['baseline_pairs']} training contents. PSNR of images clamped to [-1, 1]; "
-            f"LPIPS: {results['lpips']}.",
-            "",
-        ]
-    )
+    return [
+        Table(
+            [
+                "style",
+                "PSNR to the teacher",
+                "SSIM",
+                "LPIPS",
+                "the same operator on pixels, PSNR",
+                "gain",
+                "stylise, undo, stylise",
+                "condition",
+                "ms an image",
+            ],
+            [
+                (
+                    name,
+                    f"{row['psnr_db']:.2f} dB",
+                    f"{row['ssim']:.3f}",
+                    "not measured" if row["lpips"] is None else f"{row['lpips']:.3f}",
+                    f"{row['linear_in_pixels_psnr_db']:.2f} dB",
+                    f"{row['psnr_db'] - row['linear_in_pixels_psnr_db']:+.2f} dB",
+                    f"{row['undo_redo_psnr_db']:.1f} dB",
+                    "infinite" if row["condition"] is None else f"{row['condition']:.3g}",
+                    f"{row['milliseconds_per_image']:.1f}",
+                )
+                for name, row in results["styles"].items()
+            ],
+        ),
+        f"Mean of the styles: {results['mean_psnr_db']:.2f} dB. {results['contents']} held-out "
+        f"contents of {height}×{width}; the operator on pixels is fitted to "
+        f"{results['baseline_pairs']} training contents. PSNR of images clamped to [-1, 1]; "
+        f"LPIPS: {results['lpips']}.",
+    ]
 
 
 def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, float | None]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from rich.progress import track
 from torch import Tensor
 
 from linearizer._checks import check_between
@@ -17,6 +16,7 @@ from linearizer.errors import RangeError
 from linearizer.linearizer import Linearizer
 from linearizer.metrics import LPIPS, Classifier, bits_per_dimension, feature_distance
 from linearizer.operators import METHODS
+from linearizer.training.progress import track
 
 BATCH = 100
 EQUAL_DB = 300.0
@@ -108,9 +108,7 @@ def evaluate_flow(
         pair, own_pair = _Likeness(likeness), _Likeness(None)
         jumps, walks = [], []
         batches = zip(noise.split(BATCH), samples.split(BATCH), strict=True)
-        for z, sample in track(
-            list(batches), f"One step against {steps} of {method}", transient=True
-        ):
+        for z, sample in track(list(batches), f"One step against {steps} of {method}"):
             walked, jumped = flow.integrate(z, steps, method), collapsed(z)
             pair.add(jumped, walked)
             own_pair.add(sample, walked)
@@ -271,7 +269,7 @@ def _inversion(f: Linearizer, images: Tensor, lpips: LPIPS | None) -> dict[str, 
 
 
 def _batches(x: Tensor, title: str) -> Iterable[Tensor]:
-    return track(x.split(BATCH), title, transient=True)
+    return track(x.split(BATCH), title)
 
 
 def _some(data: Images, count: int, seed: int) -> Images:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from linearizer.cli.evaluation import NOT_MEASURED
 from linearizer.cli.report import Row
+from linearizer.cli.tables import MISSED, Page, Table, page_markdown
 from linearizer.errors import RangeError
 
 MIN_INVERSION_DB, MAX_INVERSION_LPIPS = 60.0, 5e-4
@@ -31,7 +32,12 @@ PUBLISHED: dict[str, _Published] = {
 
 
 def evaluation_markdown(results: dict[str, Any], paper: Paper | None = None) -> str:
-    """The results as Markdown: a table with bars and the paper's numbers, and the rest.
+    """The page of `evaluation_page` in Markdown."""
+    return page_markdown(evaluation_page(results, paper))
+
+
+def evaluation_page(results: dict[str, Any], paper: Paper | None = None) -> Page:
+    """The results as a table with bars and the paper's numbers, and the rest.
 
     Args:
         results: What `evaluate_flow` returned, or the same read back from JSON.
@@ -44,21 +50,17 @@ def evaluation_markdown(results: dict[str, Any], paper: Paper | None = None) -> 
         raise RangeError(f"expected one of {', '.join(PUBLISHED)} or None, got '{paper}'")
     theirs = None if paper is None else PUBLISHED[paper]
     name = "" if theirs is None else f" ({theirs.name})"
-    lines = [
-        f"| what | ours | paper{name} | bar | |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {row.name} | {row.value} | {published} | {row.bar} | {_verdict(row.holds)} |"
-            for row, published in _table(results, theirs)
+    return [
+        Table(
+            ["what", "ours", f"paper{name}", "bar", ""],
+            [
+                (row.name, row.value, published, row.bar, _verdict(row.holds))
+                for row, published in _table(results, theirs)
+            ],
         ),
-        "",
-        "| what else | measured |",
-        "|---|---|",
-        *(f"| {what} | {value} |" for what, value in _others(results)),
-        "",
-        *(f"- {note}" for note in _footnotes(results, theirs)),
+        Table(["what else", "measured"], list(_others(results))),
+        "\n".join(f"- {note}" for note in _footnotes(results, theirs)),
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _table(r: dict[str, Any], paper: _Published | None) -> Iterable[tuple[Row, str]]:
@@ -139,7 +141,7 @@ def _footnotes(r: dict[str, Any], paper: _Published | None) -> Iterable[str]:
 
 
 def _verdict(holds: bool | None) -> str:
-    return NOT_MEASURED if holds is None else "holds" if holds else "does not hold"
+    return NOT_MEASURED if holds is None else "holds" if holds else MISSED
 
 
 def _texts(published: tuple[float, float]) -> tuple[str, str]:

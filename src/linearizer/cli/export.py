@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
+from linearizer.cli.console import say, waiting
 from linearizer.cli.run_folder import new_file
+from linearizer.cli.tables import Table
 from linearizer.export import SUFFIXES, Part, Target, export
 from linearizer.saving import find_model, load
 
@@ -28,11 +27,9 @@ def export_model(
         name = "-".join([find_model(run).resolve().name, *([part] if part else [])])
         out = Path(name + SUFFIXES[to])
     new_file(out, overwrite=overwrite)
-    console = Console()
-    with console.status(f"Exporting {run}"):
+    with waiting(f"Exporting {run}"):
         made = export(model, out, to=to, part=part, rank=rank, mix=mix, size=size)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for what, figure in (
+    rows = [
         ("part", made.part),
         ("input, after the batch", str(made.in_shape)),
         ("output", str(made.out_shape)),
@@ -41,7 +38,6 @@ def export_model(
         ("a batch of 16", f"{1e3 * made.seconds:.2f} ms"),
         ("in PyTorch", f"{1e3 * made.torch_seconds:.2f} ms"),
         ("times as fast", f"{made.torch_seconds / made.seconds:.2f}"),
-    ):
-        table.add_row(what, figure)
-    console.print(table)
-    console.print(str(made.path), soft_wrap=True)
+    ]
+    Table(["what", "measured"], rows).show()
+    say(str(made.path))

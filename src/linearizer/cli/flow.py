@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from safetensors.torch import save_file
 from torch import Tensor
 
 from linearizer.applications import OneStepFlow
+from linearizer.cli.console import say
 from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.run_folder import new_file
+from linearizer.cli.run_folder import new_file, new_picture
+from linearizer.cli.tables import Table
 from linearizer.data.images import resized
 from linearizer.data.pixels import read_image
 from linearizer.errors import RangeError, ShapeError
@@ -28,12 +28,12 @@ class Output:
 
     Raises:
         FileExistsAlreadyError: If there is one of them and `overwrite` is false.
+        RangeError: If it cannot be that of a picture.
     """
 
     def __init__(self, picture: Path, *, overwrite: bool) -> None:
-        self.picture, self.tensors = picture, picture.with_suffix(".safetensors")
-        for path in (self.picture, self.tensors):
-            new_file(path, overwrite=overwrite)
+        self.picture = new_picture(picture, overwrite=overwrite)
+        self.tensors = new_file(picture.with_suffix(".safetensors"), overwrite=overwrite)
 
     def write(
         self,
@@ -43,12 +43,11 @@ class Output:
         column_labels: list[str] | None = None,
     ) -> None:
         """Write both and say where."""
-        self.picture.parent.mkdir(parents=True, exist_ok=True)
         save_mosaic(
             self.picture, rows, row_labels=row_labels or [], column_labels=column_labels or []
         )
         save_file({k: t.contiguous() for k, t in tensors.items()}, self.tensors)
-        Console().print(f"{self.picture} and {self.tensors}", soft_wrap=True)
+        say(f"{self.picture} and {self.tensors}")
 
 
 def open_flow(run: str) -> OneStepFlow:
@@ -129,7 +128,7 @@ def reconstruct(
         ["image", "and back", f"error, grey = 0,\nwhite = {largest:.1g}"],
     )
     for path, x, y in zip(paths, images, again, strict=True):
-        Console().print(f"{path}: {psnr_db(y, x):.1f} dB PSNR", soft_wrap=True)
+        say(f"{path}: {psnr_db(y, x):.1f} dB PSNR")
 
 
 @torch.no_grad()
@@ -153,14 +152,11 @@ def likelihood(run: str, paths: list[Path], resize: bool, levels: int) -> None:
     """The exact density of images, as bits a dimension in units of grey levels."""
     flow = open_flow(run)
     images = read_images(paths, flow.g_data.in_shape, resize=resize)
-    table = Table(box=None)
-    table.add_column("image", overflow="fold")
-    table.add_column("log-density (nats)", justify="right")
-    table.add_column("bits a dimension", justify="right")
+    rows = []
     for path, density in zip(paths, flow.log_prob(images), strict=True):
         bits = nats_to_bits(float(density), images[0].numel(), levels)
-        table.add_row(str(path), f"{float(density):.1f}", f"{bits:.3f}")
-    Console().print(table)
+        rows.append((str(path), f"{float(density):.1f}", f"{bits:.3f}"))
+    Table(["image", "log-density (nats)", "bits a dimension"], rows).show()
 
 
 @torch.no_grad()

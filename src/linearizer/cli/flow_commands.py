@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from linearizer.cli.options import MOST_DRAWN, MOST_IN_A_ROW, real, seed_option, whole
 from linearizer.cli.train_commands import lpips_files
 
 Run = Annotated[str, typer.Argument(help="Folder of a trained flow.")]
 Images = Annotated[list[Path], typer.Argument(help="Image files.")]
 Resize = Annotated[bool, typer.Option(help="Resize images of another size.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the noise.")]
+Seed = Annotated[int, seed_option(help="Seed of the noise.")]
 
 
 class Method(StrEnum):
@@ -33,12 +34,14 @@ def _work() -> ModuleType:
 
 def sample(
     run: Run,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 64,
+    count: Annotated[
+        int, whole("-n", "--count", min=1, max=MOST_DRAWN, help="Number of images.")
+    ] = 64,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Really take so many steps, instead of one.")
+        int | None, whole(min=1, help="Really take so many steps, instead of one.")
     ] = None,
     method: Annotated[Method, typer.Option(help="Of many steps.")] = Method.euler,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Deviation of the noise.")] = 1.0,
+    temperature: Annotated[float, real(min=0.0, help="Deviation of the noise.")] = 1.0,
     denoise: Annotated[
         bool, typer.Option(help="Take away the noise that g was trained with.")
     ] = False,
@@ -68,7 +71,7 @@ def reconstruct(
     run: Run,
     images: Images,
     latent_noise: Annotated[
-        float, typer.Option(min=0.0, help="Deviation of noise added to the latents.")
+        float, real(min=0.0, help="Deviation of noise added to the latents.")
     ] = 0.0,
     resize: Resize = False,
     seed: Seed = 0,
@@ -85,7 +88,9 @@ def interpolate(
     run: Run,
     a: Annotated[Path, typer.Argument(help="First image.")],
     b: Annotated[Path, typer.Argument(help="Last image.")],
-    count: Annotated[int, typer.Option("-n", "--count", min=2, help="Images on the line.")] = 9,
+    count: Annotated[
+        int, whole("-n", "--count", min=2, max=MOST_IN_A_ROW, help="Images on the line.")
+    ] = 9,
     resize: Resize = False,
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("interpolation.png"),
     overwrite: Overwrite = False,
@@ -99,7 +104,7 @@ def likelihood(
     run: Run,
     images: Images,
     resize: Resize = False,
-    levels: Annotated[int, typer.Option(min=2, help="Grey levels of the images.")] = 256,
+    levels: Annotated[int, whole(min=2, help="Grey levels of the images.")] = 256,
 ) -> None:
     """Print the exact log-density of images."""
     _work().likelihood(run, images, resize, levels)
@@ -108,8 +113,8 @@ def likelihood(
 def directions(
     run: Run,
     image: Annotated[Path | None, typer.Option(help="Start here; else at the mean.")] = None,
-    count: Annotated[int, typer.Option("-k", "--count", min=1, help="Directions.")] = 8,
-    reach: Annotated[float, typer.Option(min=0.0, help="Furthest point, in deviations.")] = 3.0,
+    count: Annotated[int, whole("-k", "--count", min=1, help="Directions.")] = 8,
+    reach: Annotated[float, real(min=0.0, help="Furthest point, in deviations.")] = 3.0,
     resize: Resize = False,
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("directions.png"),
     overwrite: Overwrite = False,
@@ -129,10 +134,10 @@ def evaluate(
         Path | None, typer.Option(help="Weights of SqueezeNet 1.1, for LPIPS.")
     ] = None,
     lpips_heads: Annotated[Path | None, typer.Option(help="Weights of its LPIPS heads.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Of the many-step samplers.")] = 100,
-    count: Annotated[int, typer.Option("-n", "--count", min=2, help="Images measured.")] = 1000,
+    steps: Annotated[int, whole(min=1, help="Of the many-step samplers.")] = 100,
+    count: Annotated[int, whole("-n", "--count", min=2, help="Images measured.")] = 1000,
     rank: Annotated[
-        int | None, typer.Option(min=1, help="Of a projector's restoration; 64 if it has so many.")
+        int | None, whole(min=1, help="Of a projector's restoration; 64 if it has so many.")
     ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from linearizer._files import written_whole
+from linearizer.cli.tables import MISSED, Table
 from linearizer.saving import Saveable
-from linearizer.saving.certificate import Certificate
+from linearizer.saving.certificate import Certificate, Law
 
 CARD = "README.md"
 BEGIN, END = "<!-- certificate -->", "<!-- end of certificate -->"
@@ -42,14 +43,15 @@ def write_certificate(folder: Path, certificate: Certificate, model: Saveable) -
 
 def certificate_markdown(certificate: Certificate, name: str) -> str:
     """The laws as a table."""
-    marks = {True: "holds", False: "does not hold"}
-    rows = "".join(
-        f"| {law.name} | {' | '.join(law.figures)} | {marks[law.holds]} |\n"
-        for law in certificate.laws
-    )
     return (
         "## Laws on these weights\n\n"
         f"By `linearizer verify {name}`, version {certificate.linearizer_version}, on a "
         "processor. Relative errors, and condition numbers.\n\n"
-        f"| law | measured | bar | |\n|---|---|---|---|\n{rows}"
+        f"{law_table(certificate.laws).markdown()}\n"
     )
+
+
+def law_table(laws: tuple[Law, ...]) -> Table:
+    """Laws, what was measured, and whether they hold."""
+    rows = [(law.name, *law.figures, "holds" if law.holds else MISSED) for law in laws]
+    return Table(["law", "measured", "bar", ""], rows)

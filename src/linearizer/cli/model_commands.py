@@ -1,5 +1,6 @@
 """The commands on any trained model: verify, export, push."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -101,10 +102,10 @@ def push(
 
 
 def _size(text: str) -> tuple[int, int]:
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
+    match = re.fullmatch("([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text.lower())
+    if match is None:
         raise RangeError(f"expected a size such as 256x256, got '{text}'; height first")
-    return int(sides[0]), int(sides[1])
+    return int(match[1]), int(match[2])
 
 
 def add_model_commands(app: typer.Typer) -> None:

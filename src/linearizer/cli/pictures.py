@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 GAP = 1
+DPI = 144
+LARGEST_SIDE = 60_000  # pixels; formats of pictures end at 65,535
 
 
 def mosaic(rows: Sequence[Tensor]) -> Tensor:
@@ -51,4 +53,9 @@ def save_mosaic(
         [middle[1] + i * (width + GAP) for i in range(len(column_labels))],
         labels=list(column_labels),
     )
-    figure.savefig(path, dpi=144, bbox_inches="tight", pad_inches=0.08)
+    figure.savefig(
+        path,
+        dpi=min(DPI, LARGEST_SIDE / max(figure.get_size_inches())),
+        bbox_inches="tight",
+        pad_inches=0.08,
+    )

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from linearizer.applications import IdempotentGenerator
+from linearizer.cli.console import say
 from linearizer.cli.flow import Output, read_images, rows_of
 from linearizer.cli.run_folder import open_data_of
 from linearizer.data import corrupt
@@ -59,10 +59,9 @@ def project(
         rows += [_filled(x, width), _filled(projected, width)]
         labels += [name, "projected"]
         tensors |= {name: x, f"{name}_projected": projected, f"{name}_residual": residual}
-        Console().print(
+        say(
             f"{name}: induced distance to the manifold {float(residual.min()):.3g} to "
-            f"{float(residual.max()):.3g}",
-            highlight=False,
+            f"{float(residual.max()):.3g}"
         )
     out.write(rows, tensors, labels)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from linearizer.cli.flow_commands import Overwrite, Resize, Seed
+from linearizer.cli.options import MOST_DRAWN, real, whole
 
 Run = Annotated[str, typer.Argument(help="Folder of a trained projector, or a pretrained one.")]
 Rank = Annotated[int | None, typer.Option(help="Onto so many directions; all if not given.")]
@@ -24,7 +25,9 @@ def project(
         list[Path] | None,
         typer.Argument(help="Image files; held-out ones of the run's data if none."),
     ] = None,
-    noise: Annotated[int | None, typer.Option(min=1, help="Project so many of N(0, I).")] = None,
+    noise: Annotated[
+        int | None, whole(min=1, max=MOST_DRAWN, help="Project so many of N(0, I).")
+    ] = None,
     corrupt: Annotated[
         str,
         typer.Option(
@@ -59,12 +62,14 @@ def project(
 
 def generate(
     run: Run,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Number of images.")] = 64,
+    count: Annotated[
+        int, whole("-n", "--count", min=1, max=MOST_DRAWN, help="Number of images.")
+    ] = 64,
     noise: Annotated[
         bool, typer.Option(help="Project noise, instead of drawing from the range.")
     ] = False,
     rank: Rank = None,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Factor of the deviations.")] = 1.0,
+    temperature: Annotated[float, real(min=0.0, help="Factor of the deviations.")] = 1.0,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("generated.png"),
     overwrite: Overwrite = False,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from rich.progress import track
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc
 from torchmetrics.functional.image import structural_similarity_index_measure
@@ -16,8 +15,10 @@ from linearizer.applications import IdempotentGenerator
 from linearizer.bijections import Flatten
 from linearizer.cli.evaluation import BATCH, EQUAL_DB, finite
 from linearizer.cli.evaluation_table import number
+from linearizer.cli.tables import Page, Table, page_markdown
 from linearizer.data import CORRUPTIONS, Images, corrupt, load_letters
 from linearizer.metrics import Classifier, confidence, frechet_distance, psnr_db
+from linearizer.training.progress import track
 
 RANK = 64
 STATISTICS = 10_000
@@ -81,7 +82,6 @@ def evaluate_projector(
                     "large": LARGE * kinds["uniform noise"],
                 }.items(),
                 "Projecting twice",
-                transient=True,
             )
         },
         "reconstruction": {
@@ -93,7 +93,7 @@ def evaluate_projector(
         "rank": rank,
         "images": len(x),
     }
-    for name in track(CORRUPTIONS, "Restoring", transient=True):
+    for name in track(CORRUPTIONS, "Restoring"):
         damaged = corrupt(x, name, seed)
         results["restoration"][name] = {
             what: {"psnr_db": min(psnr_db(made, x), EQUAL_DB), "ssim": _ssim(made, x)}
@@ -118,7 +118,7 @@ def evaluate_projector(
             "held-out images": x,
         }.items()
     }
-    for name, others in track(kinds.items(), "Telling outliers", transient=True):
+    for name, others in track(kinds.items(), "Telling outliers"):
         results["outliers"][name] = {
             what: {
                 str(k): auroc(m.residual(x, k), m.residual(others, k))
@@ -181,55 +181,62 @@ def _ranks(largest: int) -> list[int]:
 
 
 def projector_markdown(results: Mapping[str, Any]) -> str:
+    """The page of `projector_page` in Markdown."""
+    return page_markdown(projector_page(results))
+
+
+def projector_page(results: Mapping[str, Any]) -> Page:
     """The results as tables."""
     outliers = results["outliers"]
     ranks = list(next(iter(outliers.values()))["ours"])
-    lines = [
-        "| input | max abs of f(f(x)) - f(x) over max abs of x, float32 | float64 |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {number(row['float32'], '.1e')} | {number(row['float64'], '.1e')} |"
-            for name, row in results["idempotence"].items()
+    return [
+        Table(
+            ["input", "max abs of f(f(x)) - f(x) over max abs of x, float32", "float64"],
+            [
+                (name, number(row["float32"], ".1e"), number(row["float64"], ".1e"))
+                for name, row in results["idempotence"].items()
+            ],
         ),
-        "",
-        "| rank | held-out images, PSNR | components of pixels | gain |",
-        "|---|---|---|---|",
-        *(
-            f"| {rank} | {row['ours']:.2f} dB | {row['pixels']:.2f} dB "
-            f"| {row['ours'] - row['pixels']:+.2f} dB |"
-            for rank, row in results["reconstruction"].items()
+        Table(
+            ["rank", "held-out images, PSNR", "components of pixels", "gain"],
+            [
+                (
+                    rank,
+                    f"{row['ours']:.2f} dB",
+                    f"{row['pixels']:.2f} dB",
+                    f"{row['ours'] - row['pixels']:+.2f} dB",
+                )
+                for rank, row in results["reconstruction"].items()
+            ],
         ),
-        "",
-        f"| damage (rank {results['rank']}) | damaged | restored | components of pixels |",
-        "|---|---|---|---|",
-        *(
-            f"| {name} | {_pair(row['damaged'])} | {_pair(row['ours'])} | {_pair(row['pixels'])} |"
-            for name, row in results["restoration"].items()
+        Table(
+            [f"damage (rank {results['rank']})", "damaged", "restored", "components of pixels"],
+            [
+                (name, *(_pair(row[what]) for what in ("damaged", "ours", "pixels")))
+                for name, row in results["restoration"].items()
+            ],
         ),
-        "",
         "PSNR and SSIM.",
-        "",
-        "| images | confidence of a classifier | Fréchet distance in its features |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {number(row['confidence'], '.3f')} "
-            f"| {number(row['frechet_distance'], '.1f')} |"
-            for name, row in results["generation"].items()
+        Table(
+            ["images", "confidence of a classifier", "Fréchet distance in its features"],
+            [
+                (name, number(row["confidence"], ".3f"), number(row["frechet_distance"], ".1f"))
+                for name, row in results["generation"].items()
+            ],
         ),
-        "",
-        "| outliers, AUROC of the residual (of pixels') "
-        f"| {' | '.join(f'rank {k}' for k in ranks)} |",
-        f"|---|{'---|' * len(ranks)}",
-        *(
-            f"| {name} | {' | '.join(_both(row, k) for k in ranks)} |"
-            for name, row in [*outliers.items(), ("mean", _mean(outliers))]
+        Table(
+            [
+                "outliers, AUROC of the residual (of pixels')",
+                *(f"rank {rank}" for rank in ranks),
+            ],
+            [
+                (name, *(_both(row, rank) for rank in ranks))
+                for name, row in [*outliers.items(), ("mean", _mean(outliers))]
+            ],
         ),
-        "",
         f"{results['images']:,} held-out images, or inputs of each kind; PSNR of images clamped to "
         "[-1, 1].",
-        "",
     ]
-    return "\n".join(lines)
 
 
 def _pair(row: Mapping[str, float]) -> str:

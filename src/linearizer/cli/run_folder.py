@@ -1,17 +1,20 @@
-"""The folder of a run: never overwritten unasked, resumed if it was interrupted."""
+"""Where commands write: never over something unasked; an interrupted run is resumed."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from linearizer.data import Images, open_data
-from linearizer.errors import FileExistsAlreadyError
+from linearizer.errors import FileExistsAlreadyError, RangeError
 from linearizer.notes import NOTE
 from linearizer.saving import CONFIG_FILE
 from linearizer.verification import certify, load_quietly
 
 CHECKPOINTS = "checkpoints"
+PICTURES = (".png", ".jpg", ".jpeg")
 
 
 def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path:
@@ -31,7 +34,7 @@ def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path
             )
         (folder / CONFIG_FILE).unlink()
         shutil.rmtree(checkpoints, ignore_errors=True)
-    if note.exists() and json.loads(note.read_text(encoding="utf-8")) != settings:
+    if note.exists() and _settings(note) != settings:
         if not overwrite:
             raise FileExistsAlreadyError(
                 f"expected the settings of the interrupted run in {folder}, got others; "
@@ -46,6 +49,14 @@ def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path
     checkpoints.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(settings), encoding="utf-8")
     return checkpoints
+
+
+def _settings(note: Path) -> Any:
+    """The settings of an interrupted run; None if it was killed while it wrote them."""
+    try:
+        return json.loads(note.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
 
 
 def finish_run(folder: Path, note: dict[str, Any]) -> None:
@@ -66,15 +77,44 @@ def open_data_of(note: dict[str, Any], data: str, data_dir: Path | None) -> tupl
     return open_data(data, folder, seed=note.get("seed", 0), size=note.get("size"))
 
 
-def new_file(path: Path, *, overwrite: bool) -> Path:
-    """The path, if nothing lies there.
+def new_picture(path: Path, *, overwrite: bool) -> Path:
+    """The path of a picture to write, before the work that makes it.
 
     Raises:
-        FileExistsAlreadyError: If something does and `overwrite` is false.
+        RangeError: If its name is not that of a picture.
+        FileExistsAlreadyError: As `new_file`.
     """
+    if path.suffix.lower() not in PICTURES:
+        raise RangeError(
+            f"expected the name of a picture ({', '.join(PICTURES)}), got {str(path)!r}; "
+            "choose another with --out"
+        )
+    return new_file(path, overwrite=overwrite)
+
+
+def new_file(path: Path, *, overwrite: bool) -> Path:
+    """The path of a file to write, before the work that makes it; its folder is made.
+
+    Raises:
+        FileExistsAlreadyError: If something lies there and `overwrite` is false.
+        RangeError: If it is a folder, or lies in something that is none, or its name is no text.
+        OSError: If its folder cannot be made or written to.
+    """
+    if not str(path).isprintable():  # ONNX and safetensors take no other names
+        raise RangeError(f"expected a name of letters and signs, got {str(path)!r}; rename it")
+    if path.is_dir():
+        raise RangeError(f"expected a file, got the folder {path}; name one in it with --out")
     if path.exists() and not overwrite:
         raise FileExistsAlreadyError(
             f"expected a new file, got {path}, which exists; "
             "choose another with --out, or replace it with --overwrite"
         )
+    if any(above.exists() and not above.is_dir() for above in path.parents):
+        raise RangeError(
+            f"expected a file in a folder, got {path}, which lies in a file; "
+            "choose another with --out"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
     return path

@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.progress import Progress, track
-from rich.table import Table
+from rich.progress import Progress
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -16,8 +15,10 @@ from torch import Tensor
 from linearizer import operators as ops
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import STYLES
+from linearizer.cli.console import say
 from linearizer.cli.pictures import save_mosaic
 from linearizer.cli.run_folder import new_file
+from linearizer.cli.tables import Table
 from linearizer.cli.train_style import contents_of, taught
 from linearizer.data.files import SUFFIXES
 from linearizer.data.images import as_bytes, resized
@@ -26,6 +27,7 @@ from linearizer.errors import FileFormatError, LinearizerWarning, ShapeError
 from linearizer.saving import find_model
 from linearizer.saving.certificate import CERTIFICATE_FILE
 from linearizer.teachers import FastNeuralStyle
+from linearizer.training.progress import track
 from linearizer.verification import certify
 
 EXACT = ".safetensors"
@@ -75,7 +77,8 @@ def add(
             assert teacher is not None, "one source is given"
             images = _contents(folder, content, data_dir, model, contents)
             lessons = taught(FastNeuralStyle.from_file(teacher), images, name)
-        with Progress(transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(transient=True, console=console, disable=not console.is_terminal) as bar:
             steps = bar.add_task("Refining", total=refine, visible=False)
             operator = model.fit(
                 lessons,
@@ -88,7 +91,7 @@ def add(
     place = model.save_style(name, folder, overwrite=overwrite)
     if (folder / CERTIFICATE_FILE).exists():  # a model with one more style is another model
         certify(folder, model)
-    Console().print(f"{name} is in {place}; condition number {model.cond(name):.3g}")
+    say(f"{name} is in {place}; condition number {model.cond(name):.3g}")
 
 
 def interpolate(
@@ -107,14 +110,14 @@ def interpolate(
     places = torch.linspace(0, 1, steps).tolist()
     frames = [
         model.stylize(image, model.between(a, b, s, geodesic=geodesic))
-        for s in track(places, f"{a} to {b}", transient=True)
+        for s in track(places, f"{a} to {b}")
     ]
     save_mosaic(
         strip, [torch.stack(frames)], column_labels=[f"{s:.2f}" for s in places], inches=1.2
     )
     pictures = [as_picture(frame) for frame in (*frames, *frames[-2:0:-1])]
     pictures[0].save(gif, save_all=True, append_images=pictures[1:], duration=120, loop=0)
-    Console().print(f"{strip} and {gif}", soft_wrap=True)
+    say(f"{strip} and {gif}")
 
 
 def undo(run: str, photo: Path, name: str, out: Path) -> None:
@@ -132,7 +135,7 @@ def undo(run: str, photo: Path, name: str, out: Path) -> None:
         exact = picture
     content = model.undo(exact, name)
     _save(content[..., : picture.shape[-2], : picture.shape[-1]], out)
-    Console().print(f"condition number of {name}: {model.cond(name):.3g}")
+    say(f"condition number of {name}: {model.cond(name):.3g}")
 
 
 def compose(run: str, photo: Path, a: str, b: str, out: Path) -> None:
@@ -159,18 +162,18 @@ def directions(run: str, photo: Path, name: str, count: int, reach: float, out: 
     save_mosaic(
         out, rows, row_labels=labels, column_labels=[f"× {t:.1f}" for t in factors], inches=1.0
     )
-    Console().print(str(out), soft_wrap=True)
+    say(str(out))
 
 
 def compare(run: str, out: Path) -> None:
     """A table and a picture of the distances between all styles, and of the basis they share."""
     model = open_styles(run)
     names, distances = model.names, model.distances()
-    table = Table("style", *names, "condition", box=None)
-    for name, row in zip(names, distances, strict=True):
-        table.add_row(name, *(f"{float(d):.3f}" for d in row), f"{model.cond(name):.3g}")
-    console = Console()
-    console.print(table)
+    rows = [
+        (name, *(f"{float(d):.3f}" for d in row), f"{model.cond(name):.3g}")
+        for name, row in zip(names, distances, strict=True)
+    ]
+    Table(["style", *names, "condition"], rows).show()
     basis = model.shared_basis()
     side = 0.8 + 0.7 * len(names)
     figure = Figure(figsize=(2 * side + 1.6, side), layout="constrained")
@@ -190,7 +193,7 @@ def compare(run: str, out: Path) -> None:
         if i < len(basis.shares):
             label(f"component {i + 1}: {float(basis.shares[i]):.0%} of the variance")
     figure.savefig(out, dpi=144)
-    console.print(str(out), soft_wrap=True)
+    say(str(out))
 
 
 # Details
@@ -238,7 +241,7 @@ def _pairs(folder: Path, model: StyleTransfer) -> Pairs:
             f"expected pairs of images of equal names in {sides[0]} and {sides[1]}, got none; "
             "put each content and its stylised image there under one name"
         )
-    for name in track(both, "Pairs", transient=True):
+    for name in track(both, "Pairs"):
         x, y = (_read(side / name, model) for side in sides)
         if x.shape != y.shape:
             raise ShapeError(
@@ -249,6 +252,5 @@ def _pairs(folder: Path, model: StyleTransfer) -> Pairs:
 
 
 def _save(image: Tensor, out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
     as_picture(image).save(out)
-    Console().print(str(out), soft_wrap=True)
+    say(str(out))

@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
+from linearizer.cli.command_group import CommandGroup
 from linearizer.cli.flow_commands import Overwrite
-from linearizer.cli.run_folder import new_file
+from linearizer.cli.options import MOST_IN_A_ROW, real, whole
+from linearizer.cli.run_folder import new_file, new_picture
 from linearizer.cli.train_commands import lpips_files, named_file
 
 Run = Annotated[str, typer.Argument(help="Folder of trained styles.")]
 Photo = Annotated[Path, typer.Argument(help="Image file, of any size.")]
 Name = Annotated[str, typer.Argument(help="Name of a style.")]
 
-style = typer.Typer(help="Styles as linear operators.", no_args_is_help=True)
+style = typer.Typer(cls=CommandGroup, help="Styles as linear operators.", no_args_is_help=True)
 
 
 def _work() -> ModuleType:
@@ -28,7 +30,7 @@ def stylize(
     photo: Photo,
     mix: Annotated[str, typer.Option(help="NAME, or NAME=WEIGHT,NAME=WEIGHT,...")],
     strength: Annotated[
-        float, typer.Option(help="0 is plain, 1 the style, beyond on the same line.")
+        float, real(min=-1e6, help="0 is plain, 1 the style, beyond on the same line.")
     ] = 1.0,
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("stylized.png"),
     overwrite: Overwrite = False,
@@ -38,8 +40,9 @@ def stylize(
     The exact numbers lie beside the picture, for `style undo`.
     """
     work = _work()
+    new_picture(out, overwrite=overwrite)
     new_file(out.with_suffix(work.EXACT), overwrite=overwrite)
-    work.stylize(run, photo, weights_of(mix), strength, new_file(out, overwrite=overwrite))
+    work.stylize(run, photo, weights_of(mix), strength, out)
 
 
 @style.callback()
@@ -65,11 +68,11 @@ def add(
         str | None, typer.Option(help="Contents for a teacher or whitening; the run's own else.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where their files lie.")] = None,
-    contents: Annotated[int, typer.Option(min=16, help="Use so many of them.")] = 500,
-    ridge: Annotated[float, typer.Option(min=0.0, help="Of the least squares.")] = 1e-4,
-    kernel: Annotated[int, typer.Option(min=1, help="Side of the kernel, odd.")] = 5,
+    contents: Annotated[int, whole(min=16, help="Use so many of them.")] = 500,
+    ridge: Annotated[float, real(min=0.0, help="Of the least squares.")] = 1e-4,
+    kernel: Annotated[int, whole(min=1, max=1001, help="Side of the kernel, odd.")] = 5,
     refine: Annotated[
-        int, typer.Option(min=0, help="Steps from the best latents on to the best images.")
+        int, whole(min=0, help="Steps from the best latents on to the best images.")
     ] = 6,
     overwrite: Overwrite = False,
 ) -> None:
@@ -102,7 +105,7 @@ def interpolate(
     photo: Photo,
     a: Name,
     b: Name,
-    steps: Annotated[int, typer.Option(min=2, help="Images on the way.")] = 9,
+    steps: Annotated[int, whole(min=2, max=MOST_IN_A_ROW, help="Images on the way.")] = 9,
     geodesic: Annotated[bool, typer.Option(help="Along A (A⁻¹ B)^s, not the line.")] = False,
     out: Annotated[Path, typer.Option(help="PNG file; a GIF is written beside it.")] = Path(
         "styles.png"
@@ -111,7 +114,7 @@ def interpolate(
 ) -> None:
     """Walk from one style to another, as a strip and as a GIF."""
     work = _work()
-    strip = new_file(out, overwrite=overwrite)
+    strip = new_picture(out, overwrite=overwrite)
     gif = new_file(out.with_suffix(".gif"), overwrite=overwrite)
     work.interpolate(run, photo, a, b, steps, geodesic, strip, gif)
 
@@ -129,7 +132,7 @@ def undo(
     It reads the exact numbers beside the picture: 8 bits are too few to undo a style.
     """
     work = _work()
-    work.undo(run, photo, name, new_file(out, overwrite=overwrite))
+    work.undo(run, photo, name, new_picture(out, overwrite=overwrite))
 
 
 @style.command()
@@ -143,7 +146,7 @@ def compose(
 ) -> None:
     """Draw a photograph with the product of two operators: first a, then b."""
     work = _work()
-    work.compose(run, photo, a, b, new_file(out, overwrite=overwrite))
+    work.compose(run, photo, a, b, new_picture(out, overwrite=overwrite))
 
 
 @style.command()
@@ -151,14 +154,14 @@ def directions(
     run: Run,
     photo: Photo,
     name: Name,
-    count: Annotated[int, typer.Option("-k", "--count", min=1, help="Directions.")] = 4,
-    reach: Annotated[float, typer.Option(min=0.0, help="Furthest factor of a direction.")] = 2.0,
+    count: Annotated[int, whole("-k", "--count", min=1, help="Directions.")] = 4,
+    reach: Annotated[float, real(min=0.0, help="Furthest factor of a direction.")] = 2.0,
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("style-directions.png"),
     overwrite: Overwrite = False,
 ) -> None:
     """Weaken and strengthen the leading singular parts of a style, each at all frequencies."""
     work = _work()
-    work.directions(run, photo, name, count, reach, new_file(out, overwrite=overwrite))
+    work.directions(run, photo, name, count, reach, new_picture(out, overwrite=overwrite))
 
 
 @style.command()
@@ -169,7 +172,7 @@ def compare(
 ) -> None:
     """Print and draw how far the styles lie from each other, and the basis that they share."""
     work = _work()
-    work.compare(run, new_file(out, overwrite=overwrite))
+    work.compare(run, new_picture(out, overwrite=overwrite))
 
 
 @style.command()
@@ -180,7 +183,7 @@ def evaluate(
         str | None, typer.Option(help="Contents, of which the held-out part is used.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where their files lie.")] = None,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, help="Held-out contents.")] = 200,
+    count: Annotated[int, whole("-n", "--count", min=1, help="Held-out contents.")] = 200,
     lpips_backbone: Annotated[
         Path | None, typer.Option(help="Weights of SqueezeNet 1.1, for LPIPS.")
     ] = None,

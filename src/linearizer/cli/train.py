@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule
-from rich.console import Console
 from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.bijections import Bijection
+from linearizer.cli.console import say
 from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.cli.sample_grids import SampleGrids
 from linearizer.cli.start_from import start_from
@@ -54,7 +54,6 @@ def train_one_step(
     overwrite: bool,
 ) -> None:
     """Train a flow with one of the two kinds of operators, and save it in `out`."""
-    console = Console()
     recipe = choose_recipe(data, preset, changes)
     recipe = recipe.tame() if tame else recipe
     train, _ = open_data(data, data_dir, seed=seed, size=size)
@@ -106,8 +105,8 @@ def train_one_step(
         "seconds": trained.seconds,
     }
     finish_run(out, note)
-    console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the flow is in {out}")
-    console.print(f"Look at it: linearizer sample {out} -n 64", soft_wrap=True)
+    say(f"{trained.steps} steps in {trained.seconds:.0f} s; the flow is in {out}")
+    say(f"Look at it: linearizer sample {out} -n 64")
 
 
 def choose_recipe(data: str, preset: str | None, changes: dict[str, Any]) -> Recipe:

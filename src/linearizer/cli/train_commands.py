@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from linearizer.cli.command_group import CommandGroup
+from linearizer.cli.options import MOST_STEPS, real, seed_option, whole
+
 
 def lpips_files(backbone: Path | None, heads: Path | None) -> tuple[Path, Path] | None:
     """Both files of LPIPS, or none of them."""
@@ -74,25 +77,25 @@ Data = Annotated[
 Out = Annotated[Path, typer.Option(help="Folder of the run.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where the files of mnist or faces64 lie.")]
 Size = Annotated[
-    int | None, typer.Option(min=4, help="Side that a folder's images are resized to.")
+    int | None, whole(min=4, max=4096, help="Side that a folder's images are resized to.")
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help="Optimiser steps.")]
-Depth = Annotated[int | None, typer.Option(min=1, help="Couplings.")]
-Width = Annotated[int | None, typer.Option(min=1, help="Hidden width of a coupling.")]
+Steps = Annotated[int | None, whole(min=1, max=MOST_STEPS, help="Optimiser steps.")]
+Depth = Annotated[int | None, whole(min=1, max=1000, help="Couplings.")]
+Width = Annotated[int | None, whole(min=1, max=65_536, help="Hidden width of a coupling.")]
 Init = Annotated[
     str | None, typer.Option(help="Start from the g of this flow or projector, a folder or a name.")
 ]
-LearningRate = Annotated[float | None, typer.Option(min=0.0, help="Its peak.")]
+LearningRate = Annotated[float | None, real(min=0.0, help="Its peak.")]
 NetworkPrecision = Annotated[
     Precision | None,
     typer.Option(help="Type of the couplings' networks in training; the rest is float32."),
 ]
 Tensorboard = Annotated[bool, typer.Option(help="Log for TensorBoard, beside CSV.")]
-MaxMinutes = Annotated[float | None, typer.Option(min=0.01, help="Train no longer than this.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+MaxMinutes = Annotated[float | None, real(min=0.01, help="Train no longer than this.")]
+Seed = Annotated[int, seed_option(help="Seed of everything random.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace a finished run.")]
 
-train = typer.Typer(help="Train a model on images.", no_args_is_help=True)
+train = typer.Typer(cls=CommandGroup, help="Train a model on images.", no_args_is_help=True)
 
 
 @train.callback()
@@ -115,14 +118,14 @@ def one_step(
     operator: Annotated[
         Operator, typer.Option(help="Closed form, or the paper's trained hypernetwork.")
     ] = Operator.closed_form,
-    rank: Annotated[int, typer.Option(min=1, help="Of the paper's operator.")] = 16,
+    rank: Annotated[int, whole(min=1, help="Of the paper's operator.")] = 16,
     size: Size = None,
     steps: Steps = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.")] = None,
+    batch_size: Annotated[int | None, whole(min=1, help="Images a step.")] = None,
     depth: Depth = None,
     width: Width = None,
     noise: Annotated[
-        float | None, typer.Option(min=0.0, help="Dequantisation noise, in grey levels.")
+        float | None, real(min=0.0, help="Dequantisation noise, in grey levels.")
     ] = None,
     reconstruction: Annotated[
         float | None,
@@ -189,20 +192,20 @@ def style(
     ],
     out: Out,
     data_dir: Annotated[Path | None, typer.Option(help="Where the files of faces64 lie.")] = None,
-    size: Annotated[int, typer.Option(min=16, help="Side of the contents.")] = 64,
+    size: Annotated[int, whole(min=16, max=4096, help="Side of the contents.")] = 64,
     contents: Annotated[
-        int | None, typer.Option(min=64, help="Train on so many; all if not given.")
+        int | None, whole(min=64, help="Train on so many; all if not given.")
     ] = None,
-    depth: Annotated[int, typer.Option(min=1, help="Couplings of each bijection.")] = 6,
-    width: Annotated[int, typer.Option(min=1, help="Channels inside a coupling.")] = 128,
+    depth: Annotated[int, whole(min=1, max=1000, help="Couplings of each bijection.")] = 6,
+    width: Annotated[int, whole(min=1, max=65_536, help="Channels inside a coupling.")] = 128,
     operator: Annotated[
         StyleOperator,
         typer.Option(help="Convolutions that mix all channels, or filter each by itself."),
     ] = StyleOperator.convolution,
     kernel: Annotated[
-        int, typer.Option(min=1, help="Side of a style's kernel, odd; 1 mixes channels alone.")
+        int, whole(min=1, max=1001, help="Side of a style's kernel, odd; 1 mixes channels alone.")
     ] = 5,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 6000,
+    steps: Annotated[int, whole(min=1, max=MOST_STEPS, help="Optimiser steps.")] = 6000,
     max_minutes: MaxMinutes = None,
     precision: Annotated[
         Precision, typer.Option(help="Type of the couplings' networks in training.")
@@ -268,18 +271,18 @@ def projector(
     ] = MaskEstimator.straight_through,
     size: Size = None,
     steps: Steps = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Images a step.")] = None,
+    batch_size: Annotated[int | None, whole(min=2, help="Images a step.")] = None,
     depth: Depth = None,
     width: Width = None,
     noise: Annotated[
-        float | None, typer.Option(min=0.0, help="Noise of our recipe, in grey levels.")
+        float | None, real(min=0.0, help="Noise of our recipe, in grey levels.")
     ] = None,
     learning_rate: LearningRate = None,
     restoration: Annotated[
-        float, typer.Option(min=0.0, help="Weight of it against the likelihood, in our recipe.")
+        float, real(min=0.0, help="Weight of it against the likelihood, in our recipe.")
     ] = 20.0,
     damaged: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of damaged images, in our recipe.")
+        float, real(min=0.0, max=1.0, help="Share of damaged images, in our recipe.")
     ] = 0.5,
     precision: NetworkPrecision = None,
     tensorboard: Tensorboard = False,

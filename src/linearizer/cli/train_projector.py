@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from linearizer.applications import IdempotentGenerator
 from linearizer.bijections import Bijection
+from linearizer.cli.console import say
 from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.cli.sample_grids import SampleGrids
 from linearizer.cli.start_from import start_from
@@ -54,7 +54,6 @@ def train_projector(
     overwrite: bool,
 ) -> None:
     """Train g, find or train the projection, and save both in `out`."""
-    console = Console()
     chosen = choose_recipe(data, preset, changes).tame()
     train, _ = open_data(data, data_dir, seed=seed, size=size)
     torch.manual_seed(seed)
@@ -116,8 +115,8 @@ def train_projector(
     module.cpu().eval()
     finished(module, train, seed).save_pretrained(out, overwrite=True)
     finish_run(out, {**settings, "steps": trained.steps, "seconds": trained.seconds})
-    console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the projector is in {out}")
-    console.print(f"Look at it: linearizer project {out} --noise 8", soft_wrap=True)
+    say(f"{trained.steps} steps in {trained.seconds:.0f} s; the projector is in {out}")
+    say(f"Look at it: linearizer project {out} --noise 8")
 
 
 def finished(

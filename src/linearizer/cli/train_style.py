@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from linearizer._checks import Shape
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
+from linearizer.cli.console import say
 from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
@@ -21,6 +20,7 @@ from linearizer.operators import CircularConvolution
 from linearizer.ready_made import style_bijection
 from linearizer.teachers import FastNeuralStyle, teach
 from linearizer.training import HyperStyleMatching, Schedule, StyleMatching, fit
+from linearizer.training.progress import track
 from linearizer.training.recipes import average_decay
 
 BATCH, TEACHING_BATCH = 32, 50
@@ -48,7 +48,6 @@ def train_style(
     overwrite: bool,
 ) -> None:
     """Train bijections and styles on what the teachers make of contents, and save them."""
-    console = Console()
     if not teachers:
         raise RangeError("expected a teacher, got none; name one with --teacher NAME=FILE")
     networks = {name: FastNeuralStyle.from_file(path) for name, path in teachers.items()}
@@ -109,8 +108,8 @@ def train_style(
     model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=kernel))
     model.save_pretrained(out, overwrite=True)
     finish_run(out, {**settings, "steps": trained.steps, "seconds": trained.seconds})
-    console.print(f"{trained.steps} steps in {trained.seconds:.0f} s; the styles are in {out}")
-    console.print(f"Look at them: linearizer stylize {out} PHOTO --mix NAME=1", soft_wrap=True)
+    say(f"{trained.steps} steps in {trained.seconds:.0f} s; the styles are in {out}")
+    say(f"Look at them: linearizer stylize {out} PHOTO --mix NAME=1")
 
 
 def open_contents(
@@ -172,7 +171,7 @@ def _targets(folder: Path, name: str, teacher: nn.Module, contents: Images) -> T
 def taught(teacher: nn.Module, contents: Tensor, name: str) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of contents and what a teacher makes of them, with a progress bar."""
     batches = contents.split(TEACHING_BATCH)
-    for x in track(batches, f"The teacher {name}", transient=True):
+    for x in track(batches, f"The teacher {name}"):
         yield x, teach(teacher, x)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from linearizer._extras import needs_extra
-from linearizer.errors import FileFormatError
+from linearizer.errors import FileFormatError, HubError
 from linearizer.saving.folder import files_in
 
 HUB = "hf:"
@@ -36,6 +36,7 @@ def push_folder(folder: Path, repo_id: str, **options: Any) -> str:
         The address of the commit.
 
     Raises:
+        HubError: If the hub refuses it, or cannot be reached.
         MissingExtraError: If huggingface_hub is not installed.
     """
     with needs_extra("huggingface_hub", "hub"):
@@ -55,7 +56,13 @@ def push_folder(folder: Path, repo_id: str, **options: Any) -> str:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
 
-    pushed: str = Pushed().push_to_hub(repo_id, **options)
+    try:
+        pushed: str = Pushed().push_to_hub(repo_id, **options)
+    except Exception as error:  # its own classes, OSError, and those of its HTTP library
+        raise HubError(
+            f"expected to push to {repo_id} on the hub, got refused ({_reason(error)}); check the "
+            "name and the connection, and log in with: hf auth login"
+        ) from error
     return pushed
 
 
@@ -72,8 +79,12 @@ def download(repo_id: str) -> Path:
     try:
         return Path(snapshot_download(repo_id, allow_patterns=list(FILES)))
     except (OSError, HFValidationError) as error:
-        reason = str(error).splitlines()[0]
         raise FileFormatError(
-            f"expected a model {repo_id} on the hub, got none ({reason}); check the name and the "
-            "connection, or pass a folder"
+            f"expected a model {repo_id} on the hub, got none ({_reason(error)}); check the "
+            "name and the connection, or pass a folder"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what an error says, or its name if it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -32,7 +32,8 @@ class RandomBatches:
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Batch number `step`, or this process's share of it."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        number = (self.seed * 1_000_003 + step) % 2**64  # a generator takes no larger one
+        generator = torch.Generator().manual_seed(number)
         index = torch.randint(len(self.data), (self.batch_size,), generator=generator)
         images = dequantize(self.data.images[index], self.noise, self.data.levels, generator)
         share = slice(None)

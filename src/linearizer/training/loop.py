@@ -152,8 +152,8 @@ def fit(
         Console().print(f"Going on with an interrupted run, resumed from {resume}", soft_wrap=True)
     dtype = torch.bfloat16 if schedule.precision == "bf16" else None
     with warnings.catch_warnings(), conditioners_in(module, dtype):
-        for message in (".*many workers.*", ".*LeafSpec.*", ".*exists and is not empty.*"):
-            warnings.filterwarnings("ignore", message=message)
+        for message in ("many workers", "LeafSpec", "exists and is not empty", "logging interval"):
+            warnings.filterwarnings("ignore", message=f".*{message}.*")
         trainer.fit(module, loader, ckpt_path=resume)
     return Trained(int(trainer.global_step), timer.time_elapsed(), trainer.is_global_zero)
 

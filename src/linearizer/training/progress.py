@@ -1,10 +1,24 @@
-"""A progress bar over the whole run, with an estimate of what is left."""
+"""Progress, on stderr where that is a terminal; stdout is for results."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
+import rich.progress
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+
+def track(items: Iterable[T], title: str) -> Iterable[T]:
+    """The items, under a bar that goes away with the last of them."""
+    console = Console(stderr=True)
+    return rich.progress.track(
+        items, escape(title), transient=True, console=console, disable=not console.is_terminal
+    )
 
 
 class WholeRunProgress(Callback):
@@ -12,12 +26,15 @@ class WholeRunProgress(Callback):
 
     def __init__(self, steps: int, title: str) -> None:
         self.steps, self.title = steps, title
+        console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[loss]}"),
+            console=console,
+            disable=not console.is_terminal,
         )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -44,5 +61,6 @@ class WholeRunProgress(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Give the terminal back."""
+        """Give the terminal back, without a bar above the message of what went wrong."""
+        self.bar.live.transient = True
         self.bar.stop()
