@@ -1,5 +1,7 @@
 """Every test and every docstring example starts from the same random state."""
 
+import zlib
+
 import pytest
 import torch
 from hypothesis import Phase, settings
@@ -18,6 +20,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Draw the same few examples in every run, unless --hypothesis-profile names another."""
     if not config.getoption("--hypothesis-profile", None):
         settings.load_profile("laws")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
+    """Draw the same for a fixture that several tests share, whichever of them comes first."""
+    if fixturedef.scope != "function":
+        torch.manual_seed(zlib.crc32(fixturedef.argname.encode()))
 
 
 @pytest.fixture(autouse=True)

@@ -14,16 +14,14 @@ from torch import Tensor
 
 from linearizer import operators as ops
 from linearizer.applications import StyleTransfer
-from linearizer.applications.style_transfer import STYLES
 from linearizer.cli.console import say
 from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.run_folder import new_file
 from linearizer.cli.tables import Table
 from linearizer.cli.train_style import contents_of, taught
 from linearizer.data.files import SUFFIXES
 from linearizer.data.images import as_bytes, resized
 from linearizer.data.pixels import as_picture, read_image
-from linearizer.errors import FileFormatError, LinearizerWarning, ShapeError
+from linearizer.errors import FileExistsAlreadyError, FileFormatError, LinearizerWarning, ShapeError
 from linearizer.saving import find_model
 from linearizer.saving.certificate import CERTIFICATE_FILE
 from linearizer.teachers import FastNeuralStyle
@@ -66,7 +64,11 @@ def add(
 ) -> None:
     """Solve for a style and write it beside the others."""
     model, folder = open_styles(run), find_model(run)
-    new_file(folder / STYLES / name, overwrite=overwrite)
+    if name in model.names and not overwrite:
+        raise FileExistsAlreadyError(
+            f"expected a new style, got {name}, which exists in {folder}; choose another name, or "
+            "replace it with --overwrite"
+        )
     if whitening is not None:
         images = _contents(folder, content, data_dir, model, contents)
         operator = model.whitening(images.split(100), _read(whitening, model))
