@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files"),
-    ("notes",),
     ("saving",),
+    ("notes",),
     ("bijections", "operators", "conditioners"),
     ("spaces", "ready_made", "adapters"),
     ("linearizer", "spectral"),

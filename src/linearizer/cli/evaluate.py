@@ -1,11 +1,11 @@
 """`linearizer evaluate`: tables for a trained flow or projector, as JSON and Markdown."""
 
-import json
 from pathlib import Path
 
 from rich.console import Console
 from rich.markdown import Markdown
 
+from linearizer._files import as_json, write_text
 from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.cli.evaluation import evaluate_flow, has_labels
 from linearizer.cli.evaluation_table import Paper, evaluation_markdown
@@ -75,9 +75,8 @@ def evaluate(
         )
         table = evaluation_markdown(results, PAPERS.get(data))
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=1, allow_nan=False)
-    (out / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    (out / "evaluation.md").write_text(table, encoding="utf-8")
+    write_text(out / "evaluation.json", as_json(results))
+    write_text(out / "evaluation.md", table)
     console = Console()
     console.print(Markdown(table))
     console.print(f"{out / 'evaluation.json'} and {out / 'evaluation.md'}", soft_wrap=True)

@@ -1,6 +1,5 @@
 """`linearizer style evaluate`: styles against their teachers, as JSON and Markdown."""
 
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from rich.markdown import Markdown
 from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from linearizer._files import as_json, write_text
 from linearizer.applications import StyleTransfer
 from linearizer.bijections import ActNorm, Chain, Squeeze
 from linearizer.cli.evaluation import EQUAL_DB
@@ -55,9 +55,9 @@ def evaluate_style(
         lpips=None if lpips is None else LPIPS.from_files(*lpips),
     )
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, as_json(results))
     table = style_markdown(results)
-    path.with_suffix(".md").write_text(table, encoding="utf-8")
+    write_text(path.with_suffix(".md"), table)
     console = Console()
     console.print(Markdown(table))
     console.print(f"{path} and {path.with_suffix('.md')}", soft_wrap=True)

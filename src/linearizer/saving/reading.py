@@ -75,21 +75,18 @@ def read_weights(folder: Path, config: dict[str, Any]) -> dict[str, Tensor]:
             "copy the whole folder that save_pretrained wrote"
         )
     try:
-        tensors = load_file(path)  # looks at the header alone, which tells how long the file is
-        if differing := config["dtypes"].keys() ^ tensors.keys():
-            raise mismatch(folder, ", ".join(sorted(differing)[:4]))
-        is_whole = sha256(path) == config["sha256"]
+        tensors = load_file(path)  # reads the header alone, which tells how long the file is
+        is_whole, why = sha256(path) == config["sha256"], ""
     except (OSError, SafetensorError) as error:
-        raise FileFormatError(
-            f"expected safetensors in {path}, got something else ({short(error)}); it is "
-            "truncated or damaged: save or download it again"
-        ) from error
+        is_whole, why = False, f" ({short(error)})"
     if not is_whole:
         raise FileFormatError(
-            f"expected {path} to be the file that its config describes, got other bytes; "
+            f"expected {path} to be the file that its config describes, got other bytes{why}; "
             "it is truncated, damaged or of another model: save or download it again"
         )
     dtypes = config["dtypes"]
+    if differing := dtypes.keys() ^ tensors.keys():
+        raise mismatch(folder, ", ".join(sorted(differing)[:4]))
     if strange := [name for name in config["frozen"] if name not in list(tensors)]:
         raise mismatch(folder, f"frozen is {short(strange)}")
     for name, tensor in tensors.items():

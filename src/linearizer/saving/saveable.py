@@ -24,7 +24,7 @@ from linearizer.errors import (
     MissingExtraError,
 )
 from linearizer.saving.building import build
-from linearizer.saving.certificate import CERTIFICATE_FILE, warn_unless_certified
+from linearizer.saving.certificate import warn_unless_certified
 from linearizer.saving.describing import Describer, type_name, unique_tensors
 from linearizer.saving.folder import current, locked, remove, replacing
 from linearizer.saving.hub import HUB, download, push_folder
@@ -70,7 +70,8 @@ class Saveable:
         """Write `config.json` and `model.safetensors` into `folder`.
 
         All files change together: who is killed meanwhile, or finds the disk full, leaves the
-        old model or the new one. A certificate of the old one is removed.
+        old model or the new one. A certificate of the old one stays, is tied to its files, and
+        is missed when the new one is loaded.
 
         Args:
             folder: Is made if it does not exist.
@@ -221,7 +222,7 @@ def save_parts(
             _write(stage / place, config, {k: _stored(t, compact) for k, t in tensors.items()})
         for name, text in (notes or {}).items():
             (stage / name).write_text(text, encoding="utf-8")
-        for name in (*gone, CERTIFICATE_FILE):
+        for name in gone:
             remove(stage, name)
 
 
