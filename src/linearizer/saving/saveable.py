@@ -22,6 +22,7 @@ from linearizer.errors import (
     FileExistsAlreadyError,
     FileFormatError,
     MissingExtraError,
+    NotSaveableError,
 )
 from linearizer.saving.building import build
 from linearizer.saving.certificate import warn_unless_certified
@@ -229,6 +230,11 @@ def save_parts(
 def _described(model: Saveable) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """A config that lacks the hash of the weights, and these."""
     tensors = unique_tensors(model)
+    if empty := [name for name, tensor in tensors.items() if tensor.is_meta]:
+        raise NotSaveableError(
+            f"expected tensors with numbers to save, got {empty[0]} on the meta device; "
+            "move the model with .to_empty(device='cpu') and load its numbers first"
+        )
     objects = Describer(Saveable, tensors)
     root = objects.describe(model)
     config = {
