@@ -13,8 +13,9 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files"),
-    ("_modes", "notes"),
+    ("_modes",),
     ("saving",),
+    ("notes",),
     ("bijections", "operators", "conditioners"),
     ("spaces", "ready_made", "adapters"),
     ("linearizer", "spectral"),

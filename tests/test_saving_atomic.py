@@ -5,16 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 
 import linearizer as lz
 from kill_saves import files, model_of, which
-from linearizer.applications import StyleTransfer
-from linearizer.errors import FileExistsAlreadyError, FileFormatError, NotWrittenError
+from linearizer.errors import (
+    CertificateWarning,
+    FileExistsAlreadyError,
+    FileFormatError,
+    NotWrittenError,
+)
 from linearizer.saving import folder as folders
-from linearizer.saving.certificate import Certificate
 from linearizer.verification import certify
 
 pytestmark = pytest.mark.filterwarnings("ignore::linearizer.errors.CertificateWarning")
@@ -88,14 +92,12 @@ def test_stopped_before_every_step(kind, tmp_path, monkeypatch):
     for step in range(1, count + 1):
         folder = tmp_path / str(step)
         old.save_pretrained(folder)
-        (folder / "certificate.json").write_text("{}")
         try:
             steps_of(monkeypatch, lambda f=folder: new.save_pretrained(f, overwrite=True), step)
         except pytest.fail.Exception:
             continue  # an overwriting save has other steps than a first one: some fewer
         is_new = which(lz.load(folder))
         found.append(is_new)
-        assert folders.current(folder / "certificate.json").exists() != bool(is_new)
         if kind == "styles":
             part = lz.load(folder / "styles" / "two")
             assert part.fingerprint == (new if is_new else old).fingerprint()
@@ -162,13 +164,16 @@ def test_other_files_stay(tmp_path):
     assert (tmp_path / "notes" / "a.txt").read_text() == "mine"
 
 
-def test_a_certificate_goes_with_its_model(tmp_path):
+def test_a_certificate_of_the_old_model_is_not_one_of_the_new(tmp_path):
     f = model_of("linearizer", 0)
     f.save_pretrained(tmp_path)
     certify(tmp_path, f)
-    assert Certificate.read(tmp_path) is not None
-    f.save_pretrained(tmp_path, overwrite=True)
-    assert Certificate.read(tmp_path) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CertificateWarning)
+        lz.load(tmp_path)
+    model_of("linearizer", 1).save_pretrained(tmp_path, overwrite=True)
+    with pytest.warns(CertificateWarning, match="got another config.json, model.safetensors"):
+        lz.load(tmp_path)
 
 
 def test_styles_go_with_their_model(tmp_path):
@@ -181,16 +186,14 @@ def test_styles_go_with_their_model(tmp_path):
     assert not (tmp_path / "styles" / "three").exists()
 
 
-def test_a_new_style_ends_the_certificate(tmp_path):
+def test_a_style_by_itself(tmp_path):
     model = model_of("styles", 0)
     model.save_pretrained(tmp_path)
-    (tmp_path / "certificate.json").write_text("{}")
     model.add("four", model.operator("one"))
     assert model.save_style("four", tmp_path) == tmp_path / "styles" / "four"
-    assert not (tmp_path / "certificate.json").exists()
-    loaded = lz.load(tmp_path)
-    assert isinstance(loaded, StyleTransfer)
-    assert loaded.names == ["four", "one", "two"]
+    with pytest.raises(FileExistsAlreadyError):
+        model.save_style("four", tmp_path)
+    assert lz.load(tmp_path).names == ["four", "one", "two"]
 
 
 # No room, no right

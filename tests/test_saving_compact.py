@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 import linearizer as lz
 from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
+from linearizer.conditioners import MLP
+from linearizer.errors import NotSaveableError
 from linearizer.operators import LinearOperator
 from registry import BIJECTIONS, FLOWS, OPERATORS, bijection, operator
 
@@ -79,6 +81,12 @@ APPLICATIONS: dict[str, Callable[[], Model]] = {
         lambda: OneStepFlow.fit(lz.vector_bijection(5), [torch.randn(99, 5)]),
         lambda f: torch.stack([f.sample(4, seed=0), f.encode(POINTS)]),
     ),
+    "one-step flow of whole numbers": acting(
+        lambda: OneStepFlow(
+            lz.vector_bijection(5), lz.CovarianceFlow(torch.eye(5), torch.full((5,), 4.0))
+        ),
+        lambda f: f.sample(4, seed=0),
+    ),
     "one-step flow of few directions": acting(
         lambda: OneStepFlow.fit(lz.vector_bijection(5), [torch.randn(99, 5)], rank=2),
         lambda f: f.sample(4, seed=0),
@@ -103,6 +111,46 @@ EVERYTHING: dict[str, Callable[[], Model]] = {
     **{f"family: {n}": lambda n=n: of_flow(n) for n in FLOWS},
     **APPLICATIONS,
 }
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", ["identity", "power zero", "nothing", "zeros and ones"])
+def test_other_dtypes(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    """Parts are compared in dtype with what they are built on, which starts as float32."""
+    torch.manual_seed(0)
+    model = EVERYTHING[name]()[0].to(dtype)
+    model.save_pretrained(tmp_path, compact=True)
+    for default in (torch.float32, torch.float64):
+        torch.set_default_dtype(default)
+        try:
+            loaded = lz.load(tmp_path)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert {t.dtype for t in loaded.state_dict().values() if t.is_floating_point()} == {dtype}
+        assert torch.equal(loaded(POINTS.to(dtype)), model(POINTS.to(dtype)))
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_loaded_on_the_processor_whatever_the_default_device(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, act = APPLICATIONS[name]()
+    model.save_pretrained(tmp_path)
+    with torch.device("meta"):
+        loaded = type(model).from_pretrained(tmp_path)
+    assert torch.equal(act(loaded), act(model))
+
+
+def test_what_is_on_meta_has_nothing_to_save(tmp_path: Path) -> None:
+    with pytest.raises(NotSaveableError, match="meta"):
+        lz.vector_bijection(4).to("meta").save_pretrained(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_that_json_has_not(tmp_path: Path) -> None:
+    with pytest.raises(NotSaveableError, match="finite"):
+        lz.AffineCoupling(4, MLP(saturation=float("inf"))).save_pretrained(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from linearizer.errors import FileFormatError, LinearizerError, NotWrittenError
+from linearizer.errors import FileFormatError, LinearizerError, NotWrittenError, RangeError
 
 LARGEST_JSON = 2**25
 """Bytes; the longest config of a model seen so far has 14 thousand."""
@@ -29,8 +29,17 @@ def sha256(path: Path) -> str:
 
 
 def as_json(content: object) -> str:
-    """The text of a JSON file."""
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    """The text of a JSON file.
+
+    Raises:
+        RangeError: If there is a number that JSON has not.
+    """
+    try:
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise RangeError(
+            "expected finite numbers to write, got NaN or infinity; give another number"
+        ) from error
 
 
 def read_json(path: Path) -> Any:
@@ -96,6 +105,12 @@ class written_whole:  # noqa: N801  (used as a function)
             self.part.unlink(missing_ok=True)
         if isinstance(error, WRITING) and not isinstance(error, LinearizerError):
             raise not_written(self.target, error) from error
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text whole or not at all."""
+    with written_whole(target) as path:
+        path.write_text(text, encoding="utf-8")
 
 
 def not_written(target: Path, error: Exception) -> NotWrittenError:

@@ -1,10 +1,11 @@
 """What the training of a model wrote of itself, beside the weights."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from linearizer._files import read_json, short
 from linearizer.errors import FileFormatError
+from linearizer.saving import current
 
 NOTE = "run.json"
 
@@ -15,20 +16,11 @@ def read_note(run: Path) -> dict[str, Any]:
     Raises:
         FileFormatError: If the note is damaged.
     """
-    path = run / NOTE
-    if not path.exists():
-        return {}
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _damaged(path, str(error)) from error
+    path = current(run / NOTE)
+    note: Any = read_json(path) if path.exists() else {}
     if not isinstance(note, dict):
-        raise _damaged(path, f"a {type(note).__name__}")
+        raise FileFormatError(
+            f"expected what a training says of itself in {path}, got {short(note)}; the file is "
+            "damaged: delete it, and name the data with --data"
+        )
     return note
-
-
-def _damaged(path: Path, what: str) -> FileFormatError:
-    return FileFormatError(
-        f"expected an object in JSON in {path}, got something else ({what}); the file is damaged: "
-        "copy the model again, or delete it and name the data set with an option"
-    )

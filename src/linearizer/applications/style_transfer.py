@@ -423,10 +423,7 @@ class StyleTransfer(nn.Module, Saveable):
         return {".": StyleTransfer(self.g_x, self.g_y), **styles}
 
     def save_style(self, name: str, folder: str | Path, **options: Any) -> Path:
-        """Write one style into `folder/styles/NAME`, and return where.
-
-        A certificate in `folder` is removed: it was of a model without this style.
-        """
+        """Write one style into `folder/styles/NAME`, and return where."""
         place = f"{STYLES}/{name}"
         style = Style(self.operator(name), self.fingerprint())
         save_parts({place: style}, Path(folder), **options)

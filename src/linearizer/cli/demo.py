@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from linearizer._files import write_text
 from linearizer.applications import OneStepFlow
 from linearizer.cli.console import say, waiting
 from linearizer.cli.demo_metrics import measure, report_rows
@@ -60,7 +61,7 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
             **measure(flow, judge, train, held_out, recipe.noise, seed),
         }
         sections = draw(flow, held_out, out, seed)
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     rows = report_rows(metrics)
     code = CODE.format(folder=out)
     write_report(

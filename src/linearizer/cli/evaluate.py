@@ -1,8 +1,8 @@
 """`linearizer evaluate`: tables for a trained flow or projector, as JSON and Markdown."""
 
-import json
 from pathlib import Path
 
+from linearizer._files import as_json, write_text
 from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.cli.console import say
 from linearizer.cli.evaluation import evaluate_flow, has_labels
@@ -69,8 +69,8 @@ def evaluate(
             noise_width=note.get("recipe", {}).get("noise", 1.0),
         )
         page = evaluation_page(results, PAPERS.get(data))
-    path.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(page_markdown(page), encoding="utf-8")
+    write_text(path, as_json(results))
+    write_text(path.with_suffix(".md"), page_markdown(page))
     show_page(page)
     say(f"{path} and {path.with_suffix('.md')}")
 

@@ -1,6 +1,5 @@
 """`linearizer style evaluate`: styles against their teachers, as JSON and Markdown."""
 
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from linearizer._files import as_json, write_text
 from linearizer.applications import StyleTransfer
 from linearizer.bijections import ActNorm, Chain, Squeeze
 from linearizer.cli.console import say
@@ -54,9 +54,9 @@ def evaluate_style(
         held_out.images[:count],
         lpips=None if lpips is None else LPIPS.from_files(*lpips),
     )
-    path.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, as_json(results))
     page = style_page(results)
-    path.with_suffix(".md").write_text(page_markdown(page), encoding="utf-8")
+    write_text(path.with_suffix(".md"), page_markdown(page))
     show_page(page)
     say(f"{path} and {path.with_suffix('.md')}")
 

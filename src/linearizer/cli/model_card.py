@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from linearizer._files import written_whole
+from linearizer._files import write_text
 from linearizer.cli.tables import MISSED, Table
 from linearizer.saving import Saveable
 from linearizer.saving.certificate import Certificate, Law
@@ -37,8 +37,7 @@ def write_certificate(folder: Path, certificate: Certificate, model: Saveable) -
         text = re.sub(f"{BEGIN}.*?{END}\n?", lambda _: part, text, flags=re.S)
     else:
         text = f"{text.rstrip()}\n\n{part}"
-    with written_whole(path) as whole:
-        whole.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def certificate_markdown(certificate: Certificate, name: str) -> str:

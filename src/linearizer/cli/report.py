@@ -6,6 +6,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from linearizer._files import write_text
+
 
 @dataclass(frozen=True)
 class Section:
@@ -41,4 +43,4 @@ def write_report(
     page = environment.get_template("report.html.j2").render(
         title=title, lead=lead, rows=rows, sections=sections, code=code
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)

@@ -1,16 +1,16 @@
 """Where commands write: never over something unasked; an interrupted run is resumed."""
 
 import errno
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+from linearizer._files import as_json, read_json, write_text
 from linearizer.data import Images, open_data
 from linearizer.errors import FileExistsAlreadyError, RangeError
 from linearizer.notes import NOTE
-from linearizer.saving import CONFIG_FILE
+from linearizer.saving import CONFIG_FILE, Saveable, current, save
 from linearizer.verification import certify, load_quietly
 
 CHECKPOINTS = "checkpoints"
@@ -20,21 +20,20 @@ PICTURES = (".png", ".jpg", ".jpeg")
 def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path:
     """Prepare `folder` for a run with these settings, and return its checkpoint folder.
 
+    A finished model stays in its place until that of the new run is there.
+
     Raises:
         FileExistsAlreadyError: If there is a finished run, an interrupted one with other
             settings, or something else in the folder, and `overwrite` is false.
     """
     checkpoints = folder / CHECKPOINTS
     note = checkpoints / "settings.json"
-    if (folder / CONFIG_FILE).exists():
-        if not overwrite:
-            raise FileExistsAlreadyError(
-                f"expected a folder without a run, got {folder}, which has a finished one; "
-                "choose another with --out, or replace it with --overwrite"
-            )
-        (folder / CONFIG_FILE).unlink()
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    if note.exists() and _settings(note) != settings:
+    if current(folder / CONFIG_FILE).exists() and not overwrite:
+        raise FileExistsAlreadyError(
+            f"expected a folder without a run, got {folder}, which has a finished one; "
+            "choose another with --out, or replace it with --overwrite"
+        )
+    if note.exists() and read_json(note) != settings:
         if not overwrite:
             raise FileExistsAlreadyError(
                 f"expected the settings of the interrupted run in {folder}, got others; "
@@ -47,21 +46,13 @@ def open_run(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> Path
             "choose another with --out, or write among them with --overwrite"
         )
     checkpoints.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(settings), encoding="utf-8")
+    write_text(note, as_json(settings))
     return checkpoints
 
 
-def _settings(note: Path) -> Any:
-    """The settings of an interrupted run; None if it was killed while it wrote them."""
-    try:
-        return json.loads(note.read_text(encoding="utf-8"))
-    except ValueError:
-        return None
-
-
-def finish_run(folder: Path, note: dict[str, Any]) -> None:
-    """Write what a finished run says of itself, and close it."""
-    (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+def finish_run(folder: Path, model: Saveable, note: dict[str, Any]) -> None:
+    """Save the model of a finished run together with what the run says of itself, and close it."""
+    save(model, folder, overwrite=True, notes={NOTE: as_json(note)})
     close_run(folder)
 
 

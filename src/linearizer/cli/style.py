@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from linearizer import operators as ops
+from linearizer._files import written_whole
 from linearizer.applications import StyleTransfer
 from linearizer.cli.console import say
 from linearizer.cli.pictures import save_mosaic
@@ -22,7 +23,7 @@ from linearizer.data.files import SUFFIXES
 from linearizer.data.images import as_bytes, resized
 from linearizer.data.pixels import as_picture, read_image
 from linearizer.errors import FileExistsAlreadyError, FileFormatError, LinearizerWarning, ShapeError
-from linearizer.saving import find_model
+from linearizer.saving import current, find_model
 from linearizer.saving.certificate import CERTIFICATE_FILE
 from linearizer.teachers import FastNeuralStyle
 from linearizer.training.progress import track
@@ -43,7 +44,8 @@ def stylize(run: str, photo: Path, mix: Mapping[str, float], strength: float, ou
     image = _read(photo, model)
     exact = model.stylize(image, mix, strength=strength, cropped=False)
     _save(exact[..., : image.shape[-2], : image.shape[-1]], out)
-    save_file({"image": exact.contiguous()}, out.with_suffix(EXACT))
+    with written_whole(out.with_suffix(EXACT)) as path:
+        save_file({"image": exact.contiguous()}, path)
 
 
 @torch.no_grad()
@@ -91,7 +93,7 @@ def add(
             )
     model.add(name, operator)
     place = model.save_style(name, folder, overwrite=overwrite)
-    if (folder / CERTIFICATE_FILE).exists():  # a model with one more style is another model
+    if current(folder / CERTIFICATE_FILE).exists():  # a model with one more style is another model
         certify(folder, model)
     say(f"{name} is in {place}; condition number {model.cond(name):.3g}")
 

@@ -97,14 +97,14 @@ def train_one_step(
     if not trained.is_first_process:
         return
     job.module.cpu().eval()
-    job.finish().save_pretrained(out, overwrite=True)
+    flow = job.finish()
     note = {
         **settings,
         "noise_deviation": train.noise_deviation(recipe.noise),
         "steps": trained.steps,
         "seconds": trained.seconds,
     }
-    finish_run(out, note)
+    finish_run(out, flow, note)
     say(f"{trained.steps} steps in {trained.seconds:.0f} s; the flow is in {out}")
     say(f"Look at it: linearizer sample {out} -n 64")
 

@@ -113,8 +113,8 @@ def train_projector(
     if not trained.is_first_process:
         return
     module.cpu().eval()
-    finished(module, train, seed).save_pretrained(out, overwrite=True)
-    finish_run(out, {**settings, "steps": trained.steps, "seconds": trained.seconds})
+    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
+    finish_run(out, finished(module, train, seed), note)
     say(f"{trained.steps} steps in {trained.seconds:.0f} s; the projector is in {out}")
     say(f"Look at it: linearizer project {out} --noise 8")
 

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from linearizer._checks import Shape
+from linearizer._files import written_whole
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.cli.console import say
@@ -106,8 +107,8 @@ def train_style(
         module.resolve()
     some = train.images[:500].split(100)
     model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=kernel))
-    model.save_pretrained(out, overwrite=True)
-    finish_run(out, {**settings, "steps": trained.steps, "seconds": trained.seconds})
+    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
+    finish_run(out, model, note)
     say(f"{trained.steps} steps in {trained.seconds:.0f} s; the styles are in {out}")
     say(f"Look at them: linearizer stylize {out} PHOTO --mix NAME=1")
 
@@ -164,7 +165,8 @@ def _targets(folder: Path, name: str, teacher: nn.Module, contents: Images) -> T
     if path.exists():
         return load_file(path)["targets"]
     targets = torch.cat([as_bytes(y) for _, y in taught(teacher, contents.images, name)])
-    save_file({"targets": targets}, path)
+    with written_whole(path) as whole:
+        save_file({"targets": targets}, whole)
     return targets
 
 

@@ -1,7 +1,7 @@
 """Saving and loading: structure as JSON, numbers as safetensors, never a pickle."""
 
 from linearizer.saving.describing import type_name
-from linearizer.saving.folder import files_in
+from linearizer.saving.folder import current, files_in
 from linearizer.saving.reading import CONFIG_FILE, WEIGHTS_FILE
 from linearizer.saving.saveable import (
     PRETRAINED,
@@ -19,6 +19,7 @@ __all__ = [
     "PRETRAINED",
     "WEIGHTS_FILE",
     "Saveable",
+    "current",
     "files_in",
     "find_model",
     "list_pretrained",

@@ -19,9 +19,9 @@ from linearizer._files import short
 from linearizer.errors import FileFormatError
 from linearizer.saving.describing import unique_tensors
 
-FREE, TIMES = 2**20, 8
+FREE, TIMES = 2**20, 4
 """Numbers that any model may make, and how often those of its weights may be made."""
-PER_TENSOR = 64
+PER_TENSOR = 1024
 """What a tensor counts beside its numbers: small ones take time as well."""
 LARGEST_TREE = 100_000
 """Objects within objects, each as often as it is named."""
@@ -93,7 +93,7 @@ class _Builder:
                 return [self.value(v) for v in described]
             case {"$dict": dict(entries), **rest} if not rest:
                 return {k: self.value(v) for k, v in entries.items()}
-            case {"$object": int(index), **rest} if not rest and 0 <= index < len(self._built):
+            case {"$object": index, **rest} if not rest and self._is_built(index):
                 self._size += self._sizes[index]
                 return self._built[index]
             case {"$tensor": str(name), "trainable": bool(trainable), **rest} if not rest:
@@ -102,6 +102,9 @@ class _Builder:
                 raise KeyError(f"an argument {short(described)}")
             case _:
                 return described
+
+    def _is_built(self, index: object) -> bool:
+        return type(index) is int and 0 <= index < len(self._built)
 
     def _tensor(self, name: str, *, trainable: bool) -> Tensor:
         if name not in self._made:
@@ -144,4 +147,6 @@ def _fill(root: object, tensors: dict[str, Tensor], frozen: list[str]) -> None:
             raise ValueError(f"{name} is {saved.dtype}, not {tensor.dtype}")
         tensor.data = saved.clone()  # files are not aligned, copies are
         if name in frozen:
+            if not isinstance(tensor, nn.Parameter):
+                raise TypeError(f"{name} is frozen and no parameter")
             tensor.requires_grad_(False)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from linearizer._files import as_json, read_json, sha256, short, written_whole
+from linearizer._files import as_json, read_json, sha256, short, write_text
 from linearizer._version import __version__
 from linearizer.errors import CertificateWarning, FileFormatError
 from linearizer.saving.folder import current
@@ -71,8 +71,7 @@ class Certificate:
         content = {"format_version": CERTIFICATE_VERSION, **asdict(self)}
         for law in content["laws"]:  # JSON has no infinity
             law["measured"] = law["measured"] if math.isfinite(law["measured"]) else None
-        with written_whole(folder / CERTIFICATE_FILE) as path:
-            path.write_text(as_json(content), encoding="utf-8")
+        write_text(folder / CERTIFICATE_FILE, as_json(content))
 
     @classmethod
     def read(cls, folder: Path) -> "Certificate | None":

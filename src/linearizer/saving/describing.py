@@ -30,7 +30,10 @@ class Describer:
             NotSaveableError: If it is no data, such as a lambda, or a number that JSON has not.
         """
         if isinstance(value, float) and not math.isfinite(value):
-            raise NotSaveableError(f"expected finite numbers, got {value}, which JSON has not")
+            raise NotSaveableError(
+                f"expected finite numbers, got {value}, which JSON has not; give another number, "
+                "or None where there is no bound"
+            )
         if value is None or isinstance(value, bool | int | float | str):
             return value
         if isinstance(value, Tensor):

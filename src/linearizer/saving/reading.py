@@ -75,16 +75,13 @@ def read_weights(folder: Path, config: dict[str, Any]) -> dict[str, Tensor]:
             "copy the whole folder that save_pretrained wrote"
         )
     try:
-        is_whole = sha256(path) == config["sha256"]
-        tensors = load_file(path) if is_whole else {}
+        tensors = load_file(path)  # reads the header alone, which tells how long the file is
+        is_whole, why = sha256(path) == config["sha256"], ""
     except (OSError, SafetensorError) as error:
-        raise FileFormatError(
-            f"expected safetensors in {path}, got something else ({short(error)}); save the model "
-            "again"
-        ) from error
+        is_whole, why = False, f" ({short(error)})"
     if not is_whole:
         raise FileFormatError(
-            f"expected {path} to be the file that its config describes, got other bytes; "
+            f"expected {path} to be the file that its config describes, got other bytes{why}; "
             "it is truncated, damaged or of another model: save or download it again"
         )
     dtypes = config["dtypes"]

@@ -22,9 +22,10 @@ from linearizer.errors import (
     FileExistsAlreadyError,
     FileFormatError,
     MissingExtraError,
+    NotSaveableError,
 )
 from linearizer.saving.building import build
-from linearizer.saving.certificate import CERTIFICATE_FILE, warn_unless_certified
+from linearizer.saving.certificate import warn_unless_certified
 from linearizer.saving.describing import Describer, type_name, unique_tensors
 from linearizer.saving.folder import current, locked, remove, replacing
 from linearizer.saving.hub import HUB, download, push_folder
@@ -70,7 +71,8 @@ class Saveable:
         """Write `config.json` and `model.safetensors` into `folder`.
 
         All files change together: who is killed meanwhile, or finds the disk full, leaves the
-        old model or the new one. A certificate of the old one is removed.
+        old model or the new one. A certificate of the old one stays, is tied to its files, and
+        is missed when the new one is loaded.
 
         Args:
             folder: Is made if it does not exist.
@@ -221,13 +223,18 @@ def save_parts(
             _write(stage / place, config, {k: _stored(t, compact) for k, t in tensors.items()})
         for name, text in (notes or {}).items():
             (stage / name).write_text(text, encoding="utf-8")
-        for name in (*gone, CERTIFICATE_FILE):
+        for name in gone:
             remove(stage, name)
 
 
 def _described(model: Saveable) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """A config that lacks the hash of the weights, and these."""
     tensors = unique_tensors(model)
+    if empty := [name for name, tensor in tensors.items() if tensor.is_meta]:
+        raise NotSaveableError(
+            f"expected tensors with numbers to save, got {empty[0]} on the meta device; "
+            "move the model with .to_empty(device='cpu') and load its numbers first"
+        )
     objects = Describer(Saveable, tensors)
     root = objects.describe(model)
     config = {
