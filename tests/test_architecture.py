@@ -15,6 +15,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files"),
     ("_modes",),
+    ("_rotation",),
     ("certificate", "hub", "notes"),
     ("saving",),
     ("bijections", "operators", "conditioners"),
@@ -28,7 +29,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-CORE = {part for parts in LEVELS[:9] for part in parts} | {"__init__"}
+CORE = {part for parts in LEVELS[:10] for part in parts} | {"__init__"}
 APART = {"bijections", "operators", "conditioners"}
 OF_CORE = {"scipy", "huggingface_hub"}
 """Extras that the core uses, where they are installed, and imports only then."""

@@ -1,7 +1,7 @@
 """Computing alike in whatever mode of torch: autocast, inference mode, short types."""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any, TypeVar
@@ -34,9 +34,5 @@ def differentiable(thing: _T) -> _T:
     What inference mode makes takes no part in derivatives, also where it is turned off again by
     `torch.inference_mode(False)`, which is where to call this.
     """
-    tensors: Iterable[Tensor]
-    if isinstance(thing, Tensor):
-        tensors = (thing,)
-    else:
-        tensors = chain(thing.parameters(), thing.buffers())
-    return copy.deepcopy(thing) if any(tensor.is_inference() for tensor in tensors) else thing
+    made = (thing,) if isinstance(thing, Tensor) else chain(thing.parameters(), thing.buffers())
+    return copy.deepcopy(thing) if any(tensor.is_inference() for tensor in made) else thing
