@@ -14,6 +14,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files"),
     ("_modes",),
+    ("_rotation",),
     ("saving",),
     ("notes",),
     ("bijections", "operators", "conditioners"),

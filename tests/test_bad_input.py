@@ -194,6 +194,17 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
     "points of two batch axes": (errors.ShapeError, lambda: V.combine([1.0, 2.0], X(2, 3, 4))),
     "mean over the event": (errors.RangeError, lambda: V.mean(X(3, 4), dim=1)),
     "project onto too many": (errors.ShapeError, lambda: V.project(X(4), torch.randn(5, 4))),
+    "project onto another dtype": (
+        errors.DtypeError,
+        lambda: lz.InducedSpace(lz.Identity(4)).project(X(4), X(1, 4).double()),
+    ),
+    "orthonormalize dependent points": (errors.RangeError, lambda: V.orthonormalize(X(2, 4))),
+    "complex points": (errors.DtypeError, lambda: V.norm(X(2, 4).to(torch.complex64))),
+    "complex points of an identity": (
+        errors.DtypeError,
+        lambda: lz.Identity(4)(X(2, 4).to(torch.complex64)),
+    ),
+    "whole numbers": (errors.DtypeError, lambda: lz.Identity(4)(X(2, 4).long())),
     "orthonormalize one point": (errors.ShapeError, lambda: V.orthonormalize(X(4))),
     "project onto no subspace": (errors.RangeError, lambda: F.project(X(4), "column space")),
 }

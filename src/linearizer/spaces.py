@@ -6,7 +6,7 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from linearizer._checks import check_between, reference
+from linearizer._checks import check_between, check_like, reference
 from linearizer._modes import in_single, own_precision
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError, SpaceMismatchError
@@ -153,6 +153,7 @@ class InducedSpace:
             >>> V.project(torch.ones(3), torch.tensor([[1., 0., 0.], [2., 0., 0.]]))
             tensor([1., 0., 0.])
         """
+        check_like(x, onto, "a projection of points")
         rows, weights = self._independent(onto)
         z = self.encode(x).flatten(-len(self.g.out_shape))
         with own_precision(z.device):

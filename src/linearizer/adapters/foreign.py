@@ -10,6 +10,9 @@ from linearizer._checks import Shape, check_image, reference
 from linearizer.bijections import Bijection
 from linearizer.errors import LinearizerError, ShapeError
 
+FAR = 0.1
+"""How far from where they were normal points come back if a flow is no bijection of them."""
+
 
 class ForeignBijection(Bijection, abc.ABC):
     """A bijection of another library.
@@ -63,6 +66,10 @@ class ForeignBijection(Bijection, abc.ABC):
                 "event shape of its output as out_shape, or leave out the layer that reshapes"
             )
 
+    def _is_defined_at(self, x: Tensor) -> bool:
+        """Whether points are in the domain, which need not be all of R^n."""
+        return True
+
     def _try_out(self) -> None:
         """Refuse what is no bijection of these events alone, here rather than when it is used.
 
@@ -70,7 +77,7 @@ class ForeignBijection(Bijection, abc.ABC):
 
         Raises:
             ShapeError: If the flow needs a condition, returns several tensors, changes the shape,
-                or has no inverse.
+                or does not come back.
         """
         like = reference(self)
         try:
@@ -81,15 +88,22 @@ class ForeignBijection(Bijection, abc.ABC):
             return
         draws = torch.Generator().manual_seed(0)
         x = torch.randn(2, *self.in_shape, generator=draws, dtype=torch.float32, device="cpu")
+        x = x if like is None else x.to(like.device)
         try:
             with torch.no_grad():
-                twin.inverse(twin(x if like is None else x.to(like.device)))
+                error = float((twin.inverse(twin(x)) - x).abs().max())
+                defined = twin._is_defined_at(x)
         except LinearizerError:
             raise
-        except Exception as error:  # of the other library, so of any class
-            reason = str(error).strip().partition("\n")[0]
+        except Exception as reason:  # of the other library, so of any class
+            told = str(reason).strip().partition("\n")[0]
             raise ShapeError(
                 f"expected a flow that maps events {self.in_shape} there and back without a "
-                f"condition, got {type(error).__name__} ({reason}); pass the shape that it is "
+                f"condition, got {type(reason).__name__} ({told}); pass the shape that it is "
                 "for, or a module of your own that calls it with the condition"
-            ) from error
+            ) from reason
+        if defined and error > FAR:
+            raise ShapeError(
+                f"expected a flow that maps events {self.in_shape} there and back, got points "
+                f"that come back {error:.2g} away; pass the event shape that it was built for"
+            )

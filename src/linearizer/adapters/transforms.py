@@ -103,6 +103,9 @@ class TransformBijection(ForeignBijection):
         """The transform, of the tensors as they are now: converted, moved, loaded or swapped."""
         return self._with(lambda name, value: getattr(self, name))
 
+    def _is_defined_at(self, x: Tensor) -> bool:
+        return bool(self.transform.domain.check(x).all())
+
     def _forward_rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return _call(self.transform, x, len(self.in_shape))
 

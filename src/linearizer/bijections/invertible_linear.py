@@ -8,6 +8,7 @@ from torch.nn.utils import parametrize
 
 from linearizer._checks import as_shape, check_between, check_permutation
 from linearizer._modes import in_single
+from linearizer._rotation import Exponential
 from linearizer.bijections import inner
 from linearizer.bijections.base import Bijection
 from linearizer.bijections.log_det import VolumePreserving
@@ -32,21 +33,13 @@ class Orthogonal(VolumePreserving):
         self.features = features
         linear = nn.Linear(features, features, bias=False)
         nn.init.normal_(linear.weight)
-        self.linear = parametrize.register_parametrization(linear, "weight", _Exponential())
+        self.linear = parametrize.register_parametrization(linear, "weight", Exponential())
 
     def _forward(self, x: Tensor) -> Tensor:
         return x @ self.linear.weight.mT  # type: ignore[operator]
 
     def _inverse(self, z: Tensor) -> Tensor:
         return z @ self.linear.weight  # type: ignore[operator]
-
-
-class _Exponential(nn.Module):
-    """`exp(X - Xᵀ)` of a lower triangle X."""
-
-    def forward(self, weight: Tensor) -> Tensor:
-        lower = weight.tril()
-        return in_single(torch.linalg.matrix_exp, lower - lower.mT)
 
 
 class LULinear(Bijection):
