@@ -119,7 +119,7 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
         return parts.rebuild(tuple(factor * matrices for matrices in parts.matrices))
 
     def _transposed(self) -> "LinearOperator":
-        """Aᵀ, not lazily unless only that keeps the structure; what `transpose` says, if it does."""
+        """Aᵀ, not lazily unless only that keeps the structure; what `transpose` tells, if any."""
         T = self.transpose()
         if not isinstance(T, Transpose):
             return T
