@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
+from linearizer._checks import reference
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators.base import LinearOperator
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.diagonal import Diagonal
 from linearizer.operators.low_rank import LowRank
 from linearizer.operators.mask import BinaryMask
+from linearizer.operators.precision import in_dtype, wide_dtype
 from linearizer.operators.projection import Projection
 
 
@@ -163,5 +165,10 @@ def _rotation(mask: BinaryMask) -> nn.Module:
 
 
 def _matrix(rotation: nn.Module) -> Tensor:
+    """Its weight; the matrix exponential of half precision would be NaN."""
+    like = reference(rotation)
+    assert like is not None, "a rotation holds a matrix"
+    if (wide := wide_dtype(like.dtype)) != like.dtype:
+        rotation = in_dtype(rotation, wide)
     weight: Tensor = rotation.weight  # type: ignore[assignment]
-    return weight
+    return weight.to(like.dtype)

@@ -47,10 +47,15 @@ class _SVD(torch.autograd.Function):
     def backward(ctx: Any, gU: Tensor, gS: Tensor, gVh: Tensor) -> Tensor:
         U, S, Vh = ctx.saved_tensors
         V, gV = Vh.mH, gVh.mH
-        F = _inverse_differences(S, _near(S)) / _positive(S.unsqueeze(-2) + S.unsqueeze(-1))
         one_over = torch.where(_near(S) < S, 1 / _positive(S), 0)
         turn_U, turn_V = (X - X.mH for X in (U.mH @ gU, V.mH @ gV))
-        inside = turn_U * F * S.unsqueeze(-2) + S.unsqueeze(-1) * (turn_V * F)
+        # Turning u and v of repeated values together is a choice; against each other, it is not.
+        together, against = (turn_U + turn_V) / 2, (turn_U - turn_V) / 2
+        sums = S.unsqueeze(-2) + S.unsqueeze(-1)
+        small = sums <= _near(S).unsqueeze(-1)
+        inside = together * _inverse_differences(S, _near(S))
+        inside = inside + against * torch.where(small, 0, 1 / torch.where(small, 1, sums))
+        inside = inside - torch.diag_embed(inside.diagonal(dim1=-2, dim2=-1))
         own = gS + turn_U.diagonal(dim1=-2, dim2=-1) * one_over / 2
         inside = inside + torch.diag_embed(own).to(inside.dtype)
         left = gU - U @ (U.mH @ gU)  # zero where U is square

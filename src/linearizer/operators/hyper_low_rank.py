@@ -9,6 +9,7 @@ from linearizer._checks import check_between, check_event
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators.base import LinearOperator
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
+from linearizer.operators.precision import without_autocast
 from linearizer.operators.time_dependent import TimeDependentOperator
 
 
@@ -136,5 +137,5 @@ class HyperLowRank(TimeDependentOperator):
         return 1 - 1 / steps
 
     def _factors_at(self, t: float) -> tuple[Tensor, Tensor]:
-        weight = next(self.network.parameters())
-        return self.factors(torch.tensor(t, dtype=weight.dtype, device=weight.device))
+        time = torch.tensor(t, dtype=self.dtype, device=self.device)
+        return without_autocast(self.device, self.factors, time)

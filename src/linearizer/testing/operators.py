@@ -7,6 +7,7 @@ from linearizer import operators as ops
 from linearizer._checks import reference
 from linearizer.errors import NoRealRootError
 from linearizer.operators import LinearOperator
+from linearizer.operators.precision import wide_dtype
 from linearizer.testing.laws import Laws, Random, check_batches, length
 
 
@@ -41,7 +42,8 @@ def check_operator(
     laws = Laws(A, A.dtype, rtol)
     random = Random(seed, reference(A))
     z, z2, y = random(4, *A.in_shape), random(4, *A.in_shape), random(4, *A.out_shape)
-    M = A.to_dense()
+    wide = wide_dtype(A.dtype)  # half precision has no decompositions to compare with
+    M = A.to_dense().to(wide)
     laws.holds("shape of the matrix", M.shape == (A.n_out, A.n_in))
     laws.holds("finite matrix", bool(torch.isfinite(M).all()))
     size = torch.linalg.matrix_norm(M, ord=2)
@@ -50,14 +52,17 @@ def check_operator(
     laws.holds("shape of adjoint", back.shape == z.shape)
     laws.holds("dtype and device", (image.dtype, image.device) == (z.dtype, z.device))
     laws.equal("linear", A(2.5 * z - 0.75 * z2), 2.5 * image - 0.75 * A(z2), size)
+    check_batches(laws, A, z, image, "")
+    check_batches(laws, A.adjoint, y, back, " of the adjoint")
+    transposed_twice = A.T.T(z)
+    z, y, image, back = (t.to(wide) for t in (z, y, image, back))
     sides = (image * y).flatten(1).sum(1), (z * back).flatten(1).sum(1)
     laws.equal("adjoint", *sides, size * length(z) * length(y))
     laws.equal("matrix", image.flatten(1), z.flatten(1) @ M.mT, size)
     laws.equal("matrix of the transpose", A.T.to_dense(), M.mT, size)
-    laws.equal("transpose of the transpose", A.T.T(z), image, size)
+    laws.equal("transpose of the transpose", transposed_twice, image, size)
     laws.equal("fuse", ops.fuse(A).to_dense(), M, size)
-    check_batches(laws, A, z, image, "")
-    check_batches(laws, A.adjoint, y, back, " of the adjoint")
+    _check_combinations(laws, A, M)
     _check_pseudo_inverse(laws, A, M)
     _check_singular(laws, A, M)
     if A.in_shape == A.out_shape:
@@ -67,8 +72,18 @@ def check_operator(
     return laws.errors
 
 
+def _check_combinations(laws: Laws, A: LinearOperator, M: Tensor) -> None:
+    """Sums and products that the blocks of A may make: if they say so, they must be right."""
+    square = M.abs().max() ** 2
+    laws.equal("2 A", ops.fuse(2 * A).to_dense(), 2 * M, M)
+    laws.equal("A + A/2", ops.fuse(A + A / 2).to_dense(), 1.5 * M, M)
+    laws.equal("A Aᵀ", ops.fuse(A @ A.T).to_dense(), M @ M.mT, square)
+    if A.in_shape == A.out_shape:
+        laws.equal("A A/2", ops.fuse(A @ (A / 2)).to_dense(), M @ M / 2, square)
+
+
 def _check_pseudo_inverse(laws: Laws, A: LinearOperator, M: Tensor) -> None:
-    P = ops.pinv(A).to_dense()
+    P = ops.pinv(A).to_dense().to(M)
     one = torch.ones_like(M[0, 0])
     laws.equal("A A⁺ A = A", M @ P @ M, M)
     laws.equal("A⁺ A A⁺ = A⁺", P @ M @ P, P)
@@ -79,7 +94,7 @@ def _check_pseudo_inverse(laws: Laws, A: LinearOperator, M: Tensor) -> None:
 def _check_singular(laws: Laws, A: LinearOperator, M: Tensor) -> None:
     values = torch.linalg.svdvals(M)
     U, S, V = ops.svd(A)
-    U, V = U.flatten(1), V.flatten(1)
+    U, S, V = U.flatten(1).to(M), S.to(M), V.flatten(1).to(M)
     identity = torch.eye(len(S)).to(M)
     laws.equal("A = U Σ Vᵀ", (U.mT * S) @ V, M, values[0])
     laws.equal("U is orthonormal", U @ U.mT, identity)
@@ -97,9 +112,9 @@ def _check_powers(laws: Laws, A: LinearOperator, M: Tensor) -> None:
     identity = torch.eye(len(M)).to(M)
     laws.equal("A⁰ = I", ops.matrix_power(A, 0).to_dense(), identity)
     laws.equal("A³ = A A A", ops.matrix_power(A, 3).to_dense(), M @ M @ M)
-    log_det = ops.logabsdet(A)
+    log_det = ops.logabsdet(A).to(M)
     if ops.rank(A) == len(M):
-        laws.equal("A⁻¹ A = I", ops.matrix_power(A, -1).to_dense() @ M, identity)
+        laws.equal("A⁻¹ A = I", ops.matrix_power(A, -1).to_dense().to(M) @ M, identity)
         expected = torch.linalg.slogdet(M).logabsdet
         laws.equal("log|det A|", log_det, expected, torch.ones_like(expected))
     elif bool(ops.norm(A) > 0):
@@ -109,7 +124,7 @@ def _check_powers(laws: Laws, A: LinearOperator, M: Tensor) -> None:
 
 def _check_exponential(laws: Laws, A: LinearOperator, M: Tensor) -> None:
     s, t = (factor / max(float(ops.norm(A)), 1e-30) for factor in (0.7, -1.1))
-    first, second = ops.expm(A, s).to_dense(), ops.expm(A, t).to_dense()
+    first, second = (ops.expm(A, factor).to_dense().to(M) for factor in (s, t))
     laws.equal("exp(sA) exp(tA) = exp((s+t)A)", first @ second, ops.expm(A, s + t).to_dense())
     laws.equal("exp(sA)", first, torch.linalg.matrix_exp(s * M))
 
@@ -122,7 +137,7 @@ def _check_root(laws: Laws, A: LinearOperator, M: Tensor) -> None:
         ((values.real < 0) & (values.imag.abs() <= 10 * zero)).any()
     )
     try:
-        root = ops.power(A, 0.5).to_dense()
+        root = ops.power(A, 0.5).to_dense().to(M)
     except NoRealRootError:
         laws.holds("A^½ exists", not clear)
         return
