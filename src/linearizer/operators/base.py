@@ -326,13 +326,12 @@ def as_scalar(value: float | Tensor, dtype: torch.dtype, device: torch.device) -
 
     Converting a parameter would make a copy, which does not follow it in training.
     """
-    scalar = torch.as_tensor(value)
-    if scalar.is_complex():
+    if isinstance(value, Tensor) and value.is_complex():
         raise DtypeError(
-            f"expected a real number, got {scalar.dtype}; combine the real and the imaginary part"
+            f"expected a real number, got {value.dtype}; combine the real and the imaginary part"
         )
-    converted = scalar.to(device, dtype)
-    if isinstance(value, nn.Parameter) and converted is not scalar:
+    converted = torch.as_tensor(value, dtype=dtype, device=device)
+    if isinstance(value, nn.Parameter) and converted is not value:
         raise DtypeError(
             f"expected a parameter of {dtype} on {device}, got {value.dtype} on {value.device}, "
             "and a converted copy would not be trained; create it with this dtype and device"

@@ -70,7 +70,7 @@ class CovarianceFlow(SpectralFlow):
     `A(t) = t C1 ((1-t)² C0 + t² C1)⁻¹`, which is diagonal in the basis P for all t.
 
     Args:
-        basis: P, (n, n), invertible; its inverse is computed when it is used, from P as it is.
+        basis: P, (n, n), invertible; its inverse follows it, and is not saved.
         variances: λ > 0, (n,).
 
     Raises:
@@ -96,6 +96,7 @@ class CovarianceFlow(SpectralFlow):
         super().__init__(n)
         register(self, "basis", basis)
         register(self, "variances", variances)
+        self._last: tuple[Tensor, Tensor] | None = None  # a basis, and its inverse
 
     @classmethod
     def between(cls, C0: Tensor, C1: Tensor) -> "CovarianceFlow":
@@ -115,9 +116,31 @@ class CovarianceFlow(SpectralFlow):
 
     def eigenbasis(self) -> Callable[[Tensor], LinearOperator]:
         """`values ↦ P diag(values) P⁻¹`, as a product of its factors."""
-        inverse = torch.linalg.inv(self.basis.double()).to(self.basis.dtype)
-        left, right = Dense(self.basis), Dense(inverse)
+        left, right = Dense(self.basis), Dense(self._inverse())
         return lambda values: left @ Diagonal(values) @ right
+
+    def _inverse(self) -> Tensor:
+        """P⁻¹ of P as it is: computed again unless P holds the very numbers of the last time.
+
+        To compare them costs a hundredth of the inverse, and no way to change a tensor escapes it.
+        """
+        P = self.basis
+        tracked = P.requires_grad and torch.is_grad_enabled()
+        compiled = P.is_meta or torch.compiler.is_compiling()
+        if tracked or compiled or torch.is_inference_mode_enabled():
+            return _inverted(P)
+        last = self._last
+        if last is None or last[0].dtype != P.dtype or not _equal(last[0], P):
+            last = self._last = P.detach().clone(), _inverted(P.detach())
+        return last[1]
+
+
+def _inverted(P: Tensor) -> Tensor:
+    return torch.linalg.inv(P.double()).to(P.dtype)
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a.device == b.device and torch.equal(a, b)
 
 
 class PrincipalCovarianceFlow(SpectralFlow):
