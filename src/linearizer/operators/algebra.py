@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_finite
+from linearizer._modes import exact, wide_dtype
 from linearizer.errors import RangeError, ShapeError, SingularOperatorError
 from linearizer.operators.base import LinearOperator, describe
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.diagonal import ScaledIdentity
 from linearizer.operators.fuse import fuse
-from linearizer.operators.precision import exact, wide_dtype
 from linearizer.operators.principal_power import principal_power
 
 

@@ -7,17 +7,17 @@ to another device, is the same parameter everywhere it occurs.
 """
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from linearizer._checks import Shape, as_shape, check_input, reference
-from linearizer.errors import DeviceError, DtypeError, RangeError, ShapeError
+from linearizer._checks import Shape, as_shape, check_image, check_input, reference
+from linearizer._modes import in_dtype, own_precision
+from linearizer.errors import DeviceError, DtypeError, InterfaceError, ShapeError
 from linearizer.operators.blocks import Blocks
-from linearizer.operators.precision import Action, in_dtype, without_autocast
 from linearizer.saving import Saveable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
     which use the structure of an operator where its class tells it by `blocks`.
 
     Raises:
-        RangeError: If a subclass defines `forward` or `adjoint`, and so goes round the checks.
+        InterfaceError: If a subclass defines `forward` or `adjoint`, and so goes round the checks.
 
     Example:
         >>> import torch, linearizer as lz
@@ -58,7 +58,7 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
         super().__init_subclass__(**kwargs)
         for name in ("forward", "adjoint"):
             if name in vars(cls):
-                raise RangeError(
+                raise InterfaceError(
                     f"expected {cls.__name__} to define _{name}, got {name}, which checks its "
                     f"input and calls _{name}; rename the method"
                 )
@@ -84,14 +84,10 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
     def _adjoint(self, y: Tensor) -> Tensor:
         """Aᵀ y, for y that fits."""
 
-    def _gate(self, z: Tensor, shape: Shape, action: Action) -> Tensor:
+    def _gate(self, z: Tensor, shape: Shape, action: Callable[[Tensor], Tensor]) -> Tensor:
         check_input(z, shape, self)
-        if not z.is_floating_point():
-            raise DtypeError(
-                f"{type(self).__name__} expected real floating-point numbers, got {z.dtype}; "
-                "apply it to the real and the imaginary part"
-            )
-        return without_autocast(z.device, action, z)
+        with own_precision(z.device):
+            return action(z)
 
     def _image(self, z: Tensor) -> Tensor:
         """What lazy nodes call of their parts: only the result is checked."""
@@ -363,13 +359,7 @@ def _checked(
     owner: LinearOperator, image: Tensor, z: Tensor, in_shape: Shape, out_shape: Shape
 ) -> Tensor:
     """The image of z, if it is one."""
-    expected = (*z.shape[: z.ndim - len(in_shape)], *out_shape)
-    if not isinstance(image, Tensor) or tuple(image.shape) != expected or image.dtype != z.dtype:
-        got = f"{tuple(image.shape)} of {image.dtype}" if isinstance(image, Tensor) else type(image)
-        raise ShapeError(
-            f"expected {type(owner).__name__} to return {expected} of {z.dtype} for an input "
-            f"{tuple(z.shape)}, got {got}; repair its action, or the shapes that it declares"
-        )
+    check_image(image, z, in_shape, out_shape, f"what {type(owner).__name__} returns")
     return image
 
 

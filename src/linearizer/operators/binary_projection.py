@@ -4,16 +4,15 @@ import abc
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrize
 
-from linearizer._checks import reference
+from linearizer._rotation import Exponential
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators.base import LinearOperator
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.diagonal import Diagonal
 from linearizer.operators.low_rank import LowRank
 from linearizer.operators.mask import BinaryMask
-from linearizer.operators.precision import in_dtype, wide_dtype
 from linearizer.operators.projection import Projection
 
 
@@ -159,16 +158,9 @@ def _rotation(mask: BinaryMask) -> nn.Module:
     (n,) = mask.shape
     linear = nn.Linear(n, n, bias=False)
     nn.init.normal_(linear.weight)
-    return parametrizations.orthogonal(
-        linear, orthogonal_map="matrix_exp", use_trivialization=False
-    )
+    return parametrize.register_parametrization(linear, "weight", Exponential())
 
 
 def _matrix(rotation: nn.Module) -> Tensor:
-    """Its weight; the matrix exponential of half precision would be NaN."""
-    like = reference(rotation)
-    assert like is not None, "a rotation holds a matrix"
-    if (wide := wide_dtype(like.dtype)) != like.dtype:
-        rotation = in_dtype(rotation, wide)
     weight: Tensor = rotation.weight  # type: ignore[assignment]
-    return weight.to(like.dtype)
+    return weight

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_between, check_finite
+from linearizer._modes import exact
 from linearizer.errors import ShapeError
 from linearizer.operators import differentiable
 from linearizer.operators.algebra import evaluated, finite_matrix, pinv, tolerance
 from linearizer.operators.base import LinearOperator, describe
 from linearizer.operators.convolution import CircularConvolution, conjugate_frequencies
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank, as_columns, frames
-from linearizer.operators.precision import exact
 
 
 class SVD(NamedTuple):

@@ -1,6 +1,6 @@
 """An operator that is known by what it does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,8 @@ from torch import Tensor
 from linearizer.errors import LawError
 from linearizer.operators.base import LinearOperator
 from linearizer.operators.dense import Dense
-from linearizer.operators.precision import Action as Function
+
+Function = Callable[[Tensor], Tensor]
 
 
 class FunctionOperator(LinearOperator):

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
+from linearizer._modes import exact, wide_dtype
 from linearizer.operators.base import LinearOperator, Product, Scaled, Sum, Transpose
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.dense import Dense
 from linearizer.operators.diagonal import ScaledIdentity
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank, as_columns
-from linearizer.operators.precision import exact, wide_dtype
 from linearizer.operators.projection import Projection
 
 _LAZY = (Transpose, Scaled, Sum, Product)

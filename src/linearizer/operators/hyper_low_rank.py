@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from linearizer._checks import check_between, check_event
+from linearizer._modes import own_precision
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators.base import LinearOperator
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
-from linearizer.operators.precision import without_autocast
 from linearizer.operators.time_dependent import TimeDependentOperator
 
 
@@ -138,4 +138,5 @@ class HyperLowRank(TimeDependentOperator):
 
     def _factors_at(self, t: float) -> tuple[Tensor, Tensor]:
         time = torch.tensor(t, dtype=self.dtype, device=self.device)
-        return without_autocast(self.device, self.factors, time)
+        with own_precision(self.device):
+            return self.factors(time)

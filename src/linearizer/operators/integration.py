@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_between
+from linearizer._modes import exact, in_dtype, wide_dtype
 from linearizer.errors import RangeError
 from linearizer.operators.base import LinearOperator
 from linearizer.operators.covariance_flow import SpectralFlow
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
 from linearizer.operators.fuse import fuse
 from linearizer.operators.low_rank import IdentityPlusLowRank, as_columns
-from linearizer.operators.precision import exact, in_dtype, wide_dtype
 from linearizer.operators.time_dependent import TimeDependentOperator
 
 Method = Literal["euler", "midpoint", "heun", "rk4"]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_finite
+from linearizer._modes import in_dtype, wide_dtype
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators import differentiable
 from linearizer.operators.base import LinearOperator, register
@@ -18,7 +19,6 @@ from linearizer.operators.low_rank import (
     as_columns,
     low_rank_product,
 )
-from linearizer.operators.precision import in_dtype, wide_dtype
 
 
 class Projection(LinearOperator):

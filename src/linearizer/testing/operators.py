@@ -5,9 +5,9 @@ from torch import Tensor
 
 from linearizer import operators as ops
 from linearizer._checks import reference
+from linearizer._modes import wide_dtype
 from linearizer.errors import NoRealRootError
 from linearizer.operators import LinearOperator
-from linearizer.operators.precision import wide_dtype
 from linearizer.testing.laws import Laws, Random, check_batches, length
 
 
