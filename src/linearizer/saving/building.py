@@ -59,6 +59,7 @@ class _Builder:
         self._sizes: list[int] = []
         self._made: dict[str, Tensor] = {}
         self._size = 1
+        self._converted: set[int] = set()
         floating = {t.dtype for t in tensors.values() if t.is_floating_point()}
         self._dtype = floating.pop() if len(floating) == 1 else None
 
@@ -83,7 +84,7 @@ class _Builder:
             raise ValueError(f"more than {LARGEST_TREE} objects")
         made = cls(*args, **kwargs)
         if self._dtype is not None and isinstance(made, nn.Module):
-            made.to(self._dtype)  # others are built on it, and compare their dtype with its
+            self._convert(made)  # others are built on it, and compare their dtype with its
         self._built.append(made)
 
     def value(self, described: Any) -> Any:
@@ -102,6 +103,16 @@ class _Builder:
                 raise KeyError(f"an argument {short(described)}")
             case _:
                 return described
+
+    def _convert(self, module: nn.Module) -> None:
+        """`module.to(dtype)`, which does not go again through the objects that it is made of."""
+        if id(module) not in self._converted:
+            self._converted.add(id(module))
+            for child in module.children():
+                self._convert(child)
+            module._apply(
+                lambda t: t.to(self._dtype) if t.is_floating_point() else t, recurse=False
+            )
 
     def _is_built(self, index: object) -> bool:
         return type(index) is int and 0 <= index < len(self._built)
