@@ -10,7 +10,7 @@ from linearizer._checks import check_finite
 from linearizer._modes import in_dtype, wide_dtype
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators import differentiable
-from linearizer.operators.base import LinearOperator, register
+from linearizer.operators.base import LinearOperator, describe, register
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.dense import check_real
 from linearizer.operators.low_rank import (
@@ -121,6 +121,7 @@ class Projection(LinearOperator):
         Raises:
             RangeError: If the columns are not orthonormal any more, after training them, say.
         """
+        check_finite(self.basis, f"the entries of {describe(self)}")
         _check_orthonormal(as_columns(self.basis))
         k = self.basis.shape[-1]
         one = self.basis.new_ones(1, 1, 1)
@@ -143,7 +144,6 @@ def _orthonormalized(basis: Tensor) -> Tensor:
 def _check_orthonormal(Q: Tensor) -> None:
     if Q.device.type == "meta":
         return
-    check_finite(Q, "a basis")
     k = Q.shape[1]
     with torch.no_grad():
         error = float((Q.mT @ Q - torch.eye(k, dtype=Q.dtype, device=Q.device)).abs().max())
