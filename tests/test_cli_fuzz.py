@@ -37,7 +37,7 @@ PICTURE = {"--out": "{new}.png"}
 STYLE = {"run": "{styles}", "photo": "{photo}", **PICTURE}
 VALID = {
     "demo": {"--steps": 1, "--out": "{new}"},
-    "verify": {"run": "digits"},
+    "verify": {"run": "{flow}"},  # --overwrite writes there
     "export": {"run": "{flow}", "--to": "torch-export", "--out": "{new}.pt2"},
     "push": {"run": "digits", "repo": "me/digits"},
     "sample": {"run": "digits", "--count": 2, **PICTURE},

@@ -25,10 +25,12 @@ class Wrong(lz.LinearOperator):
         self.kind = kind
 
     def _forward(self, z: Tensor) -> Tensor:
-        return {"shape": z[..., :1], "dtype": z.double(), "batch": z.sum(0)}[self.kind]
+        return {"shape": z[..., :1], "dtype": z[..., [0, 1, 2, 2]].double(), "batch": z.sum(0)}[
+            self.kind
+        ]
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return {"shape": y[..., :1], "dtype": y.double(), "batch": y.sum(0)}[self.kind]
+        return {"shape": y[..., :1], "dtype": y[..., :3].double(), "batch": y.sum(0)}[self.kind]
 
 
 @pytest.mark.parametrize("kind", ["shape", "dtype", "batch"])
@@ -94,9 +96,9 @@ def test_functions_are_checked() -> None:
     M = torch.randn(4, 3)
     with pytest.raises(errors.LawError, match="leave it out"):
         lz.FunctionOperator(lambda z: z @ M.mT, 3, 4, lambda y: y @ M + y[..., :3])
-    with pytest.raises(errors.ShapeError, match="expected FunctionOperator to return"):
+    with pytest.raises(errors.ShapeError, match="expected what FunctionOperator returns"):
         lz.FunctionOperator(lambda z: z @ M.mT, 3, 4, lambda y: y)
-    with pytest.raises(errors.ShapeError, match="expected FunctionOperator to return"):
+    with pytest.raises(errors.ShapeError, match="expected what FunctionOperator returns"):
         lz.FunctionOperator(lambda z: z, 3, 4)(torch.ones(3))
     state = torch.get_rng_state()
     lz.FunctionOperator(lambda z: z @ M.mT, 3, 4, lambda y: y @ M)
