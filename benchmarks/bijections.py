@@ -19,11 +19,11 @@ BATCH = 128
 def convolutional(shape: tuple[int, int, int], depth: int, width: int) -> lz.Bijection:
     """Couplings with small convolutional networks on the squeezed image, for comparison."""
     squeeze = lz.Squeeze(shape)
-    recipe = lz.conditioners.ConvNet(width=width)
+    factory = lz.conditioners.ConvNet(width=width)
     layers: list[lz.Bijection] = [squeeze]
     for _ in range(depth):
         mixing = lz.Permute(squeeze.out_shape)
-        layers += [mixing, lz.AffineCoupling(squeeze.out_shape, recipe)]
+        layers += [mixing, lz.AffineCoupling(squeeze.out_shape, factory)]
     return lz.Chain(*layers, lz.Flatten(squeeze.out_shape))
 
 
@@ -33,7 +33,7 @@ def images_per_second(g: lz.Bijection, seconds: float) -> tuple[float, float]:
     optimizer = torch.optim.Adam(g.parameters())
 
     def step() -> None:
-        z, log_det = lz.forward_and_log_det(g, x)
+        z, log_det = lz.bijections.forward_and_log_det(g, x)
         optimizer.zero_grad()
         (0.5 * z.square().sum(-1) - log_det).mean().backward()
         optimizer.step()

@@ -17,17 +17,17 @@ from torch import Tensor
 
 import linearizer as lz
 from linearizer.applications import StyleTransfer
-from linearizer.cli.evaluation_table import (
+from linearizer.data import load_letters, open_data
+from linearizer.evaluation.flow_table import (
     MAX_COLLAPSE_LPIPS,
     MAX_INVERSION_LPIPS,
     MIN_COLLAPSE_DB,
     MIN_INVERSION_DB,
     PUBLISHED,
 )
-from linearizer.data import load_letters, open_data
+from linearizer.flows import METHODS
 from linearizer.linearizer import Linearizer
 from linearizer.metrics import linearity_error, psnr_db
-from linearizer.operators import METHODS
 from linearizer.saving import PRETRAINED
 from linearizer.testing import check_linear, perturb_
 
@@ -66,31 +66,31 @@ class Claim:
         what: The claim.
         paper: What the paper reports; `-` if it gives no number.
         ours: What was measured.
-        bar: What was asked of it.
-        holds: Whether it does; None where there is no bar.
+        threshold: What was asked of it.
+        holds: Whether it does; None where there is no threshold.
         how: The command, and where the number stands if it was not measured here.
     """
 
     what: str
     paper: str
     ours: str
-    bar: str
+    threshold: str
     holds: bool | None
     how: str
 
     def line(self) -> str:
         """The row as Markdown."""
         verdict = "" if self.holds is None else "holds" if self.holds else "**does not hold**"
-        cells = (self.what, self.paper, self.ours, self.bar, verdict, self.how)
+        cells = (self.what, self.paper, self.ours, self.threshold, verdict, self.how)
         return f"| {' | '.join(cells)} |"
 
 
-def at_most(what: str, value: float, bar: float, how: str, paper: str = NONE) -> Claim:
-    return Claim(what, paper, f"{value:.1e}", f"≤ {bar:g}", value <= bar, how)
+def at_most(what: str, value: float, threshold: float, how: str, paper: str = NONE) -> Claim:
+    return Claim(what, paper, f"{value:.1e}", f"≤ {threshold:g}", value <= threshold, how)
 
 
-def at_least_db(what: str, value: float, bar: float, how: str, paper: str = NONE) -> Claim:
-    return Claim(what, paper, f"{value:.1f} dB", f"≥ {bar:g} dB", value >= bar, how)
+def at_least_db(what: str, value: float, threshold: float, how: str, paper: str = NONE) -> Claim:
+    return Claim(what, paper, f"{value:.1f} dB", f"≥ {threshold:g} dB", value >= threshold, how)
 
 
 def written(path: Path, row: str, column: str, *, after: str = "") -> str:
@@ -131,7 +131,7 @@ def algebra() -> list[Claim]:
     """Section 3 of the paper: on the sampler of MNIST, noise (784,) to images (1, 28, 28)."""
     flow = lz.load("mnist").requires_grad_(False)
     claims = []
-    for name, model, bar in (
+    for name, model, threshold in (
         ("float32", flow, SINGLE),
         ("float64", copy.deepcopy(flow).double(), DOUBLE),
     ):
@@ -142,7 +142,7 @@ def algebra() -> list[Claim]:
         both = W.add(W.scale(0.7, y), W.scale(-0.4, h(x)))
         k = len(s.singular_values)
         images = f(s.right), W.scale(s.singular_values, s.left)
-        turned = Linearizer(model.g_data, model.family.velocity(0.5) + lz.ScaledIdentity(k).to(y))
+        turned = Linearizer(model.g_data, model.operator.velocity(0.5) + lz.ScaledIdentity(k).to(y))
         power = turned**3
         errors = {
             "Superposition, `f(0.7 ⊙ x ⊖ 0.4 ⊙ y) = 0.7 ⊙ f(x) ⊖ 0.4 ⊙ f(y)`": (
@@ -176,23 +176,25 @@ def algebra() -> list[Claim]:
             ),
             f"Singular points, `f(v_i) = σ_i ⊙ u_i`, all {k}": (relative(*images), "`f.svd()`"),
         }
-        claims += [at_most(f"{what}, {name}", e, bar, how) for what, (e, how) in errors.items()]
-        claims.append(far_from_data(f"{name}, mnist", f, h, model.noise(256, seed=0), bar))
+        claims += [
+            at_most(f"{what}, {name}", e, threshold, how) for what, (e, how) in errors.items()
+        ]
+        claims.append(far_from_data(f"{name}, mnist", f, h, model.noise(256, seed=0), threshold))
     projector = lz.load("projector").requires_grad_(False)
     noise = projector.noise(256, seed=0)
-    name = "float32, the tame g of projector"
+    name = "float32, the g with a stable inverse of projector"
     claims.append(far_from_data(name, projector.at(64), projector.at(16), noise, SINGLE))
     return claims
 
 
-def far_from_data(name: str, f: Linearizer, h: Linearizer, x: Tensor, bar: float) -> Claim:
+def far_from_data(name: str, f: Linearizer, h: Linearizer, x: Tensor, threshold: float) -> Claim:
     """A combination whose points lie where g never learned anything."""
     W = f.codomain
     left, right = (2 * f - 0.5 * h)(x), W.sub(W.scale(2.0, f(x)), W.scale(0.5, h(x)))
     errors = (left - right).flatten(1).norm(dim=1) / right.flatten(1).norm(dim=1)
-    share = float((errors <= bar).double().mean())  # not those that overflow
+    share = float((errors <= threshold).double().mean())  # not those that overflow
     return Claim(
-        f"Far from the data: `2f - h/2`, points with an error of at most {bar:g}, {name}",
+        f"Far from the data: `2f - h/2`, points with an error of at most {threshold:g}, {name}",
         NONE,
         f"{share:.1%}",
         "all",
@@ -233,7 +235,7 @@ def one_step() -> list[Claim]:
             )
         if name == "mnist":
             times = {i / (2 * STEPS) for i in range(2 * STEPS + 1)}
-            velocity = {t: lz.fuse(flow.family.velocity(t)).to_dense() for t in times}
+            velocity = {t: lz.linalg.fuse(flow.operator.velocity(t)).to_dense() for t in times}
             operator = lz.Dense(released_collapse(velocity, STEPS))
             released = Linearizer(flow.g_noise, operator, flow.g_data)
             claims.append(
@@ -480,13 +482,13 @@ def projectors() -> list[Claim]:
         "1,000 · N(0, I)": 1000 * noise,
     }
     claims = []
-    for name, model, bar in (("float32", f, IDEMPOTENCE), ("float64", double, DOUBLE)):
+    for name, model, threshold in (("float32", f, IDEMPOTENCE), ("float64", double, DOUBLE)):
         for kind, x in kinds.items():
             x = x.to(model.basis)  # noqa: PLW2901
             once = model.project(x)
             error = float((model.project(once) - once).abs().max() / x.abs().max())
             claims.append(
-                at_most(f"`f(f(x)) = f(x)`, {kind}, {name}", error, bar, "`f.project(x)`")
+                at_most(f"`f(f(x)) = f(x)`, {kind}, {name}", error, threshold, "`f.project(x)`")
             )
     P, Q = double.at(64), double.at(16)
     x = noise.double()
@@ -512,23 +514,23 @@ def projectors() -> list[Claim]:
     rows = ("ours, from nothing", "the paper's recipe, straight-through diagonal", "plain IGN")
     restored = [written(page, row, "held-out images, PSNR") for row in rows]
     projected = [written(page, row, "confidence of projected noise") for row in rows]
-    bar = 0.9 * real
+    threshold = 0.9 * real
     return [
         *claims,
         Claim(
             "Projected noise looks like data: confidence of a classifier",
             "pictures",
             f"{noise_:.3f}",
-            f"≥ {bar:.3f}, 0.9 of real",
-            noise_ >= bar,
+            f"≥ {threshold:.3f}, 0.9 of real",
+            noise_ >= threshold,
             evaluate,
         ),
         Claim(
             "The same of samples drawn from the range, rank 16",
             NONE,
             f"{drawn:.3f}",
-            f"≥ {bar:.3f}, 0.9 of real",
-            drawn >= bar,
+            f"≥ {threshold:.3f}, 0.9 of real",
+            drawn >= threshold,
             evaluate,
         ),
         Claim(
@@ -615,7 +617,7 @@ def table(title: str, claims: list[Claim]) -> list[str]:
     return [
         f"## {title}",
         "",
-        "| claim | paper | ours | bar | | how |",
+        "| claim | paper | ours | threshold | | how |",
         "|---|---|---|---|---|---|",
         *(claim.line() for claim in claims),
         "",
@@ -657,7 +659,7 @@ def main() -> None:
         "a data set is read from the card or page that is linked, which names its own command. "
         "Bars of exactness are those of `linearizer.testing` and `linearizer evaluate`.",
         "",
-        f"Of {len(verdicts) - verdicts.count(None)} claims with a bar "
+        f"Of {len(verdicts) - verdicts.count(None)} claims with a threshold "
         f"{verdicts.count(True)} hold and {verdicts.count(False)} do not. "
         "[What is worse, or not like for like](#what-is-worse-or-not-like-for-like).",
         "",

@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from linearizer.cli.demo_metrics import report_rows
+from linearizer.evaluation.demo import report_rows
 
 PICTURES = {
     "samples.png": "Samples of one linear step, above held-out real digits.",
@@ -43,12 +43,12 @@ def main() -> None:
         "not Inception's: compare them with each other only. Bits a pixel are of the digits with "
         "uniform noise of two grey levels added.",
         "",
-        "| what | measured | bar | |",
+        "| what | measured | threshold | |",
         "|---|---|---|---|",
     ]
     for row in report_rows(metrics):
         name = row.name.replace("|", r"\|")
-        lines.append(f"| {name} | {row.value} | {row.bar} | {marks[row.holds]} |")
+        lines.append(f"| {name} | {row.value} | {row.threshold} | {marks[row.holds]} |")
     (arguments.out / "images").mkdir(exist_ok=True)
     for name, text in PICTURES.items():
         shutil.copy(arguments.run / name, arguments.out / "images" / name)

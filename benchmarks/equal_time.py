@@ -18,25 +18,25 @@ from torch import Tensor
 
 import linearizer as lz
 from linearizer.applications import OneStepFlow
-from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.train import fit_flow
 from linearizer.data import Images, load_mnist
+from linearizer.display.pictures import save_mosaic
 from linearizer.metrics import Classifier, feature_distance, psnr_db
 from linearizer.training import (
     PRESETS,
-    FlowMatching,
-    MaximumLikelihood,
+    FlowMatchingTraining,
+    LikelihoodTraining,
     train_classifier,
 )
+from linearizer.training.one_step_run import fit_flow
 
 LATENT_NOISE, RANK, PAPER_STEPS = 0.3, 16, 100
 ROBUST = 10.0
-HELD_OUT, SAMPLES, JUDGE_STEPS = 1000, 4000, 1500
+HELD_OUT, SAMPLES, CLASSIFIER_STEPS = 1000, 4000, 1500
 
 
 @torch.no_grad()
 def reconstruction(g: lz.Bijection, x: Tensor) -> tuple[float, float]:
-    """PSNR of `g⁻¹(g(x) + σ ε)` against x, and the deviation of the latents."""
+    """PSNR of `g⁻¹(g(x) + σ ε)` against x, and standard deviation of the latents."""
     torch.manual_seed(0)
     z = g(x)
     back = g.inverse(z + LATENT_NOISE * torch.randn_like(z))
@@ -45,7 +45,7 @@ def reconstruction(g: lz.Bijection, x: Tensor) -> tuple[float, float]:
 
 def compare_bijections(minutes: float, train: Images, held_out: Tensor) -> list[str]:
     """Our g against the paper's, at batches of 64 images of 32×32."""
-    shape, recipe = train.shape, PRESETS["mnist"]
+    shape, config = train.shape, PRESETS["mnist"]
 
     def papers_losses(g: Callable[[], lz.Bijection]) -> Callable[[int], LightningModule]:
         def make(steps: int) -> LightningModule:
@@ -53,48 +53,48 @@ def compare_bijections(minutes: float, train: Images, held_out: Tensor) -> list[
             with torch.no_grad():  # ActNorm starts from data
                 data.initialize(train.images[:256])
                 noise.initialize(torch.randn(256, *shape))
-            family = lz.HyperLowRank(data.out_shape[0], rank=RANK)
-            return FlowMatching(data, family, noise, steps=steps, latent_noise=LATENT_NOISE)
+            family = lz.flows.LowRankHypernetwork(data.out_shape[0], rank=RANK)
+            return FlowMatchingTraining(data, family, noise, steps=steps, latent_noise=LATENT_NOISE)
 
         return make
 
     def likelihood(weight: float) -> Callable[[int], LightningModule]:
         def make(steps: int) -> LightningModule:
-            g = recipe.bijection(shape)
-            return MaximumLikelihood(g, steps, weight_decay=0.0, reconstruction=weight)
+            g = config.bijection(shape)
+            return LikelihoodTraining(g, steps, weight_decay=0.0, reconstruction=weight)
 
         return make
 
     rows = [
         ("the paper's g, its losses", 1.0, papers_losses(lambda: papers_bijection(shape))),
-        ("our g, the paper's losses", 1.0, papers_losses(lambda: recipe.bijection(shape))),
-        ("our g, likelihood", recipe.noise, likelihood(0.0)),
+        ("our g, the paper's losses", 1.0, papers_losses(lambda: config.bijection(shape))),
+        ("our g, likelihood", config.noise, likelihood(0.0)),
         (f"our g, likelihood and {ROBUST:g} · reconstruction", 8.0, likelihood(ROBUST)),
     ]
     lines = [
         f"## g, trained for {minutes:g} minutes each",
         "",
         f"MNIST padded to 32×32, batches of 64. Afterwards {len(held_out)} held-out images are "
-        f"mapped to latents, noise of deviation {LATENT_NOISE} is added, and they are mapped back. "
-        "The same noise means less to longer latents, so their deviation is given too. Likelihood "
-        "alone does not keep g⁻¹ from growing fast where no latents were; a reconstruction term "
-        "does.",
+        f"mapped to latents, noise of standard deviation {LATENT_NOISE} is added, and they are "
+        "mapped back. The same noise means less to longer latents, so their deviation is given "
+        "too. Likelihood alone does not keep g⁻¹ from growing fast where no latents were; a "
+        "reconstruction term does.",
         "",
         "| | parameters of g | steps | images/s | ratio | reconstruction under latent noise "
-        "| deviation of the latents |",
+        "| standard deviation of the latents |",
         "|---|---|---|---|---|---|---|",
     ]
     first = None
     for name, noise, make in rows:
         module, taken = train_for(minutes, train, 64, noise, make)
-        g = module.g if isinstance(module, MaximumLikelihood) else module.g_data
+        g = module.g if isinstance(module, LikelihoodTraining) else module.g_data
         speed = 64 * taken.steps / taken.seconds
         first = first or speed
-        quality, deviation = reconstruction(g, held_out)
+        quality, std = reconstruction(g, held_out)
         size = sum(p.numel() for p in g.parameters()) / 1e6
         lines.append(
             f"| {name} | {size:.2f} M | {taken.steps:,} | {speed:,.0f} | {speed / first:.1f} "
-            f"| {quality:.1f} dB | {deviation:.2f} |"
+            f"| {quality:.1f} dB | {std:.2f} |"
         )
         print(lines[-1], flush=True)
     return [*lines, ""]
@@ -102,20 +102,20 @@ def compare_bijections(minutes: float, train: Images, held_out: Tensor) -> list[
 
 def compare_operators(minutes: float, train: Images, held_out: Images, pictures: Path) -> list[str]:
     """Closed form against the paper's trained operator, on the same g at 28×28."""
-    recipe = PRESETS["mnist"]
-    judge = train_classifier(train, steps=JUDGE_STEPS)
-    accuracy = judge.accuracy(held_out.images, held_out.labels)
+    config = PRESETS["mnist"]
+    classifier = train_classifier(train, steps=CLASSIFIER_STEPS)
+    accuracy = classifier.accuracy(held_out.images, held_out.labels)
 
     def joint(steps: int) -> LightningModule:
-        g_data, g_noise = recipe.bijection(train.shape), recipe.bijection(train.shape)
-        family = lz.HyperLowRank(g_data.out_shape[0], rank=RANK)
-        return FlowMatching(g_data, family, g_noise, steps=steps, latent_noise=LATENT_NOISE)
+        g_data, g_noise = config.bijection(train.shape), config.bijection(train.shape)
+        family = lz.flows.LowRankHypernetwork(g_data.out_shape[0], rank=RANK)
+        return FlowMatchingTraining(g_data, family, g_noise, steps=steps, latent_noise=LATENT_NOISE)
 
     def alone(steps: int) -> LightningModule:
-        return MaximumLikelihood(recipe.bijection(train.shape), steps, weight_decay=0.0)
+        return LikelihoodTraining(config.bijection(train.shape), steps, weight_decay=0.0)
 
-    papers, papers_taken = train_for(minutes, train, recipe.batch_size, 1.0, joint)
-    ours, ours_taken = train_for(minutes, train, recipe.batch_size, recipe.noise, alone)
+    papers, papers_taken = train_for(minutes, train, config.batch_size, 1.0, joint)
+    ours, ours_taken = train_for(minutes, train, config.batch_size, config.noise, alone)
     some = train.take(torch.randperm(len(train))[:20_000])
     white = torch.randn(20_000, *train.shape, generator=torch.Generator().manual_seed(0))
     flows = [
@@ -137,10 +137,10 @@ def compare_operators(minutes: float, train: Images, held_out: Images, pictures:
         (
             "closed form, g trained alone by likelihood",
             ours_taken,
-            fit_flow(ours.g, train, replace(recipe), 0),
+            fit_flow(ours.g, train, replace(config), 0),
         ),
     ]
-    real = features(judge, held_out.images)
+    real = features(classifier, held_out.images)
     lines = [
         f"## The operator, after {minutes:g} minutes of training each",
         "",
@@ -154,11 +154,11 @@ def compare_operators(minutes: float, train: Images, held_out: Images, pictures:
     first = None
     for i, (name, taken, flow) in enumerate(flows):
         samples = flow.sample(SAMPLES, seed=0).clamp(-1, 1)
-        seen = features(judge, samples)
+        seen = features(classifier, samples)
         distance = feature_distance(seen, real)
         first = first or distance
         with torch.no_grad():
-            confidence = float(judge.head(seen).softmax(1).amax(1).mean())
+            confidence = float(classifier.head(seen).softmax(1).amax(1).mean())
         lines.append(
             f"| {name} | {taken.steps:,} | {distance:.1f} | {distance / first:.2f} "
             f"| {confidence:.3f} |"
@@ -177,14 +177,14 @@ def compare_operators(minutes: float, train: Images, held_out: Images, pictures:
 
 
 @torch.no_grad()
-def features(judge: Classifier, images: Tensor) -> Tensor:
-    return torch.cat([judge.features(batch) for batch in images.split(500)])
+def features(classifier: Classifier, images: Tensor) -> Tensor:
+    return torch.cat([classifier.features(batch) for batch in images.split(500)])
 
 
 def padded(data: Images) -> Images:
     """28×28 to 32×32, with the black of the background."""
     wide = torch.nn.functional.pad(data.images, (2, 2, 2, 2), value=-1.0)
-    return Images(wide, data.labels, data.levels)
+    return Images(wide, data.labels, data.quantization_levels)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

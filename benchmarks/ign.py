@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from linearizer.training.optimization import CosineTraining
+from linearizer.training.objectives.optimization import CosineTraining
 
 RECONSTRUCTION, IDEMPOTENCE, TIGHTNESS, CLAMP = 20.0, 20.0, 2.5, 1.5  # the paper's
 

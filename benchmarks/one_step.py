@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import linearizer as lz
 from linearizer.testing import perturb_
-from linearizer.training import PRESETS, FlowMatching
+from linearizer.training import PRESETS, FlowMatchingTraining
 
 BATCH, IMAGE = 64, (1, 32, 32)
 STEPS, RANK, DENSE_STEPS = 100, 8, 3
@@ -45,11 +45,11 @@ def once(call: Callable[[], object]) -> tuple[float, float]:
 def collapsing(n: int) -> list[str]:
     """Structured against dense."""
     torch.manual_seed(0)
-    family = perturb_(lz.HyperLowRank(n, rank=RANK))
+    family = perturb_(lz.flows.LowRankHypernetwork(n, rank=RANK))
     end = family.end_time(STEPS)
 
     def structured(steps: int) -> lz.LinearOperator:
-        return lz.collapse(family, steps, end=end * steps / STEPS)
+        return lz.flows.collapse(family, steps, end=end * steps / STEPS)
 
     def dense(steps: int) -> Tensor:
         h, product = end / STEPS, None
@@ -90,7 +90,7 @@ def sampling(rounds: int) -> list[str]:
     g = lz.image_bijection(IMAGE)
     n = g.out_shape[0]
     closed = lz.OneStepFlow.fit(g, torch.randn(4 * n, *IMAGE).split(512))
-    hyper = perturb_(lz.HyperLowRank(n, rank=RANK))
+    hyper = perturb_(lz.flows.LowRankHypernetwork(n, rank=RANK))
     lines = [
         f"## Sampling {BATCH} images of {'×'.join(map(str, IMAGE))}",
         "",
@@ -106,7 +106,7 @@ def sampling(rounds: int) -> list[str]:
         ("closed form", lz.OneStepFlow(closed.g_data, closed.family, steps=STEPS)),
         (f"paper, rank {RANK}", lz.OneStepFlow(closed.g_data, hyper, steps=STEPS)),
     ):
-        one, family = flow.collapse(), flow.family
+        one, family = flow.collapse(), flow.operator
         B, end, noise = one.operator, family.end_time(STEPS), flow.noise(BATCH, seed=0)
         whole, parts = seconds(
             lambda: one(noise),  # noqa: B023
@@ -114,7 +114,7 @@ def sampling(rounds: int) -> list[str]:
             rounds=rounds,
         )
         many, single = seconds(
-            lambda: lz.integrate(family.velocity, noise, STEPS, end=end),  # noqa: B023
+            lambda: lz.flows.integrate(family.velocity, noise, STEPS, end=end),  # noqa: B023
             lambda: B(noise),  # noqa: B023
             rounds=rounds,
         )
@@ -142,14 +142,14 @@ def training(rounds: int) -> list[str]:
 
     def likelihood(g: lz.Bijection) -> Callable[[], None]:
         def loss() -> Tensor:
-            z, log_det = lz.forward_and_log_det(g, x)
+            z, log_det = lz.bijections.forward_and_log_det(g, x)
             return (0.5 * z.square().sum(-1) - log_det).mean() / z.shape[-1]
 
         return step(g, loss)
 
     def papers_losses(g: lz.Bijection) -> Callable[[], None]:
-        family = lz.HyperLowRank(g.out_shape[0], rank=RANK)
-        module = FlowMatching(g, family, g, steps=1000)
+        family = lz.flows.LowRankHypernetwork(g.out_shape[0], rank=RANK)
+        module = FlowMatchingTraining(g, family, g, steps=1000)
         return step(module, lambda: module.losses(x).total())
 
     theirs, ours = papers_bijection(IMAGE), PRESETS["mnist"].bijection(IMAGE)

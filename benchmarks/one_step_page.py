@@ -30,9 +30,9 @@ jointly with both bijections, by the paper's losses. A run that was stopped, eve
 on from its last checkpoint when the same command is given again, to the same weights. Losses are in
 `RUN/logs/*/metrics.csv` (`--tensorboard` writes them for TensorBoard too), sample grids in
 `RUN/samples/`. `--precision bf16` runs the networks inside the couplings in bfloat16; the couplings
-stay in float32, so that inverses stay exact. `--init RUN` starts from a trained g. `--tame` trains
-a g that can be inverted on any input, pure noise too, for a little of its likelihood: bounded
-shifts, conditioners that saturate, and a loss on noise.
+stay in float32, so that inverses stay exact. `--init RUN` starts from a trained g.
+`--stable-inverse` trains a g that can be inverted on any input, pure noise too, for a little of its
+likelihood: bounded shifts, conditioners that saturate, and a loss on noise.
 [What equal training time buys](equal-time.md).
 
 ## Use

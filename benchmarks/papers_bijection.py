@@ -46,7 +46,7 @@ class _UNet(nn.Module):
 
 @dataclass(frozen=True)
 class UNet(lz.Saveable):
-    """Recipe of a small U-Net of two resolutions, as conditioner of a coupling."""
+    """TrainingConfig of a small U-Net of two resolutions, as conditioner of a coupling."""
 
     width: int = 16
     blocks: int = 2
@@ -63,8 +63,8 @@ def papers_bijection(shape: tuple[int, int, int], blocks: int = 4) -> lz.Bijecti
     for _ in range(blocks):
         layers += [
             lz.ActNorm(squeeze.out_shape),
-            lz.AffineCoupling(squeeze.out_shape, UNet(), flip=True, bound=5.0),
-            lz.AffineCoupling(squeeze.out_shape, UNet(), bound=5.0),
+            lz.AffineCoupling(squeeze.out_shape, UNet(), flip=True, log_scale_bound=5.0),
+            lz.AffineCoupling(squeeze.out_shape, UNet(), log_scale_bound=5.0),
             lz.Conv1x1(squeeze.out_shape),
         ]
     return lz.Chain(*layers, lz.Flatten(squeeze.out_shape))

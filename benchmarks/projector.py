@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from linearizer.applications import IdempotentGenerator
-from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.projector_evaluation import projector_markdown
 from linearizer.data import corrupt, load_digits, load_letters
 from linearizer.data.images import resized
+from linearizer.display.pictures import save_mosaic
+from linearizer.evaluation.projector import projector_markdown
 
 RANK, SAMPLED_RANK = 64, 16
 

@@ -14,24 +14,24 @@ from torch import Tensor, nn
 
 import linearizer as lz
 from linearizer.applications import IdempotentGenerator
-from linearizer.cli.evaluation import BATCH
-from linearizer.cli.train import STATISTICS
 from linearizer.data import Images, open_data
+from linearizer.evaluation.flow import BATCH
 from linearizer.metrics import confidence, psnr_db
 from linearizer.training import (
     PRESETS,
-    BinaryProjectionTraining,
-    PrincipalProjection,
+    LearnedProjectionTraining,
+    PrincipalProjectionTraining,
     train_classifier,
 )
+from linearizer.training.one_step_run import STATISTICS
 
-RANK, COUNT, JUDGE_STEPS = 64, 1000, 1500
-RECIPE = PRESETS["mnist"].tame()
+RANK, COUNT, CLASSIFIER_STEPS = 64, 1000, 1500
+CONFIG = PRESETS["mnist"].with_stable_inverse()
 
 
 @torch.no_grad()
 def measure(
-    f: Callable[[Tensor], Tensor], held_out: Tensor, judge: nn.Module, samples: Tensor
+    f: Callable[[Tensor], Tensor], held_out: Tensor, classifier: nn.Module, samples: Tensor
 ) -> list[str]:
     """Idempotence on data and noise, reconstruction, and the confidence of samples."""
     noise = torch.randn(held_out.shape, generator=torch.Generator().manual_seed(0))
@@ -43,8 +43,8 @@ def measure(
     return [
         *(f"{error:.1e}" for error in errors),
         f"{psnr_db(_apply(f, held_out).clamp(-1, 1), held_out):.2f} dB",
-        f"{confidence(judge, projected):.3f}",
-        f"{confidence(judge, samples.clamp(-1, 1)):.3f}" if len(samples) else "none",
+        f"{confidence(classifier, projected):.3f}",
+        f"{confidence(classifier, samples.clamp(-1, 1)):.3f}" if len(samples) else "none",
     ]
 
 
@@ -52,50 +52,52 @@ def _apply(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.cat([f(batch) for batch in x.split(BATCH)])
 
 
-def peers(train: Images, held_out: Tensor, judge: nn.Module, minutes: float) -> list[str]:
+def peers(train: Images, held_out: Tensor, classifier: nn.Module, minutes: float) -> list[str]:
     """All trained from nothing, for the same time, at one rank."""
     rows: list[tuple[str, Taken, list[str]]] = []
     shape = train.shape
     some = train.images[:STATISTICS].split(1000)
-    noise = RECIPE.noise * 2 / (train.levels - 1)
+    noise = CONFIG.noise * 2 / (train.quantization_levels - 1)
 
-    def ours(steps: int) -> PrincipalProjection:
-        module = PrincipalProjection(RECIPE.bijection(shape), steps, noise=noise)
+    def ours(steps: int) -> PrincipalProjectionTraining:
+        module = PrincipalProjectionTraining(CONFIG.bijection(shape), steps, noise=noise)
         module.initialize(train.images[:2000])
         return module
 
-    def paper(steps: int) -> BinaryProjectionTraining:
-        mask = lz.BinaryMask(torch.Size(shape).numel(), RANK)
-        return BinaryProjectionTraining(RECIPE.bijection(shape), lz.BinaryDiagonal(mask), steps)
+    def paper(steps: int) -> LearnedProjectionTraining:
+        mask = lz.operators.BinaryMask(torch.Size(shape).numel(), RANK)
+        return LearnedProjectionTraining(
+            CONFIG.bijection(shape), lz.operators.LearnedDiagonalProjection(mask), steps
+        )
 
-    module, taken = train_for(minutes, train, RECIPE.batch_size, 0.0, ours)
+    module, taken = train_for(minutes, train, CONFIG.batch_size, 0.0, ours)
     f = IdempotentGenerator.fit(module.g, some, rank=RANK)
     rows.append(
         (
             "ours, from nothing",
             taken,
-            measure(f.project, held_out, judge, f.generate(COUNT, seed=0)),
+            measure(f.project, held_out, classifier, f.generate(COUNT, seed=0)),
         )
     )
-    module, taken = train_for(minutes, train, RECIPE.batch_size, 0.0, paper)
+    module, taken = train_for(minutes, train, CONFIG.batch_size, 0.0, paper)
     f = IdempotentGenerator.fit(module.g, some, projection=module.projection.frozen())
     rows.append(
         (
             "the paper's recipe, straight-through diagonal",
             taken,
-            measure(f.project, held_out, judge, f.generate(COUNT, seed=0)),
+            measure(f.project, held_out, classifier, f.generate(COUNT, seed=0)),
         )
     )
     module, taken = train_for(
-        minutes, train, RECIPE.batch_size, 0.0, lambda n: IGNTraining(IGN(), n)
+        minutes, train, CONFIG.batch_size, 0.0, lambda n: IGNTraining(IGN(), n)
     )
-    rows.append(("plain IGN", taken, measure(module.f, held_out, judge, held_out[:0])))
+    rows.append(("plain IGN", taken, measure(module.f, held_out, classifier, held_out[:0])))
     pixels = IdempotentGenerator.fit(lz.Flatten(shape), some, rank=RANK)
     rows.append(
         (
             "components of pixels",
             Taken(0, 0.0),
-            measure(pixels.project, held_out, judge, pixels.generate(COUNT, seed=0)),
+            measure(pixels.project, held_out, classifier, pixels.generate(COUNT, seed=0)),
         )
     )
     return [
@@ -121,8 +123,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     train, held_out = open_data("mnist", arguments.data_dir)
-    judge = train_classifier(train, steps=JUDGE_STEPS)
-    lines = peers(train, held_out.images[:COUNT], judge, arguments.minutes)
+    classifier = train_classifier(train, steps=CLASSIFIER_STEPS)
+    lines = peers(train, held_out.images[:COUNT], classifier, arguments.minutes)
     command = (
         f"python benchmarks/projector_peers.py --data-dir FOLDER --minutes {arguments.minutes:g}"
     )

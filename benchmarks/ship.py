@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
-from linearizer.cli.model_card import write_certificate
-from linearizer.cli.run_folder import open_data_of
-from linearizer.cli.train import fit_flow
-from linearizer.cli.train_projector import fit_projector
 from linearizer.data import Images
+from linearizer.evaluation.card import write_certificate
 from linearizer.saving import PRETRAINED, round_to_half_
-from linearizer.training import PRESETS, Recipe
+from linearizer.training import PRESETS, TrainingConfig
+from linearizer.training.one_step_run import fit_flow
+from linearizer.training.projector_run import fit_projector
+from linearizer.training.run_folder import open_data_of
 from linearizer.verification import certify, load_quietly
 
 Model = OneStepFlow | IdempotentGenerator | StyleTransfer
@@ -63,7 +63,7 @@ OPTIONS = (
 )
 
 
-def command(note: dict[str, Any], recipe: Recipe) -> str:
+def command(note: dict[str, Any], config: TrainingConfig) -> str:
     """What was typed: the data set, and what differs from its preset."""
     words = ["linearizer train", note["application"], "--data", note["data"]]
     if note["data_dir"] is not None:
@@ -72,14 +72,14 @@ def command(note: dict[str, Any], recipe: Recipe) -> str:
         words.append(f"--init {note['init']}")
     preset = PRESETS.get(note["data"], PRESETS["mnist"])
     for option in OPTIONS:
-        if (value := getattr(recipe, option)) != getattr(preset, option):
+        if (value := getattr(config, option)) != getattr(preset, option):
             words.append(
                 f"--{option.replace('_', '-')} {value:g}"
                 if option != "precision"
                 else f"--precision {value}"
             )
-    if note["application"] == "one-step" and recipe.saturation is not None:
-        words.append("--tame")
+    if note["application"] == "one-step" and config.saturation is not None:
+        words.append("--stable-inverse")
     words += [f"--{option} {value:g}" for option, value in note.get("weights", {}).items()]
     return " ".join([*words, f"--seed {note['seed']}"])
 
@@ -107,14 +107,16 @@ def make_card(
         how = f"both g and a convolution a style, depth {note['depth']}, width {note['width']}"
         of_data = "photographs public domain, CC0 and CC BY, teachers BSD-3"
     else:
-        typed = "`, then `".join(command(n, Recipe(**n["recipe"])) for n in (*earlier, note))
+        typed = "`, then `".join(
+            command(n, TrainingConfig(**n["config"])) for n in (*earlier, note)
+        )
         tag = "image-generation"
         if isinstance(model, OneStepFlow):
             bijections = (model.g_data,)
             what = (
                 f"A one-step flow (`OneStepFlow`) from N(0, I) to images {model.g_data.in_shape}."
             )
-            how = f"g by maximum likelihood, operators in closed form: `{note['recipe']}`"
+            how = f"g by maximum likelihood, operators in closed form: `{note['config']}`"
         else:
             bijections = (model.g,)
             what = (
@@ -123,7 +125,7 @@ def make_card(
             )
             how = (
                 "g by restoration and likelihood, the projection in closed form: "
-                f"`{note['recipe']}`"
+                f"`{note['config']}`"
             )
     return CARD.format(
         name=name,
@@ -159,7 +161,7 @@ def rebuilt(run: Path, note: dict[str, Any], train: Images) -> Model:
     g = (model.g_data if isinstance(model, OneStepFlow) else model.g).bijections[0]  # not centring
     round_to_half_(g)
     if isinstance(model, OneStepFlow):
-        return fit_flow(g, train, Recipe(**note["recipe"]), note["seed"])
+        return fit_flow(g, train, TrainingConfig(**note["config"]), note["seed"])
     return fit_projector(g, train, model.rank, note["seed"])
 
 
@@ -183,8 +185,8 @@ def main() -> None:
     ]
     shared = {**note, "data_dir": None}  # where the data lay here is of no use elsewhere
     if isinstance(model, OneStepFlow):
-        noise = Recipe(**note["recipe"]).noise
-        shared.setdefault("noise_deviation", train.noise_deviation(noise))
+        noise = TrainingConfig(**note["config"]).noise
+        shared.setdefault("noise_std", train.noise_std(noise))
     if isinstance(model, StyleTransfer):
         note, shared = {**note, "data": "photographs"}, {**shared, "data": None}
     (folder / "run.json").write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")

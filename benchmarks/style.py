@@ -20,13 +20,13 @@ from torch import Tensor
 
 import linearizer as lz
 from linearizer.applications import StyleTransfer
-from linearizer.applications.style_transfer import PLAIN
-from linearizer.cli.evaluate_style import style_markdown
-from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.train_style import open_contents, taught, train_style
+from linearizer.applications.style_transfer.model import PLAIN
 from linearizer.data.images import resized
+from linearizer.display.pictures import save_mosaic
+from linearizer.evaluation.style import style_markdown
 from linearizer.metrics import psnr_db
-from linearizer.teachers import FastNeuralStyle, teach
+from linearizer.training.style_run import open_contents, taught, train_style
+from linearizer.training.teachers import FastNeuralStyle, teach
 
 # Contents and refining steps of an added style; the second is what the command does by itself.
 ADDED = ((500, 0), (500, 6), (2000, 16))
@@ -45,7 +45,7 @@ algebra, and a new one is a least-squares problem. [The mathematics](mathematics
     linearizer stylize runs/style photo.jpg --mix candy --strength 0.5
     linearizer style add runs/style udnie --teacher udnie.pth     # no training: least squares
     linearizer style add runs/style mine --pairs FOLDER           # content/a.png, style/a.png, ...
-    linearizer style add runs/style mine --whitening picture.jpg
+    linearizer style add runs/style mine --picture picture.jpg
     linearizer style interpolate runs/style photo.jpg candy mosaic --steps 9
     linearizer style undo runs/style out.png candy
     linearizer style compose runs/style photo.jpg candy udnie
@@ -59,9 +59,9 @@ noise comes back. In Python, pass on what `stylize` returned, with `cropped=Fals
 does not divide the sides.
 
 Teachers are the networks of PyTorch's fast-neural-style example; in Python any image-to-image
-module can be one (`linearizer.teachers.teach`). Images of any size are stylised, also larger ones
-than were trained on. Each style is a small folder under `RUN/styles`, which can be passed on alone;
-it is refused by a model with another g.
+module can be one (`linearizer.training.teachers.teach`). Images of any size are stylised, also
+larger ones than were trained on. Each style is a small folder under `RUN/styles`, which can be
+passed on alone; it is refused by a model with another g.
 """
 
 
@@ -137,11 +137,11 @@ def algebra() -> list[str]:
     kernel[:, :, 2, 2] += torch.eye(12)
     A = lz.CircularConvolution(kernel, (256, 256))
     calls: dict[str, Callable[[], object]] = {
-        "pseudo-inverse": lambda: lz.pinv(A),
-        "4 leading singular triplets": lambda: lz.svd(A, 4),
-        "all singular values": lambda: lz.singular_values(A),
-        "square": lambda: lz.power(A, 2),
-        "square root": lambda: lz.power(A, 0.5),
+        "pseudo-inverse": lambda: lz.linalg.pinv(A),
+        "4 leading singular triplets": lambda: lz.linalg.svd(A, 4),
+        "all singular values": lambda: lz.linalg.singular_values(A),
+        "square": lambda: lz.linalg.power(A, 2),
+        "square root": lambda: lz.linalg.power(A, 0.5),
     }
     lines = ["## The algebra of a convolution of 12 channels at 256×256", ""]
     lines += [f"Exact, frequency by frequency; its matrix would be {A.n_in:,} × {A.n_in:,}.", ""]
@@ -172,7 +172,7 @@ def papers_recipe(
             steps=100_000,
             max_minutes=arguments.minutes,
             precision=note["precision"],
-            recipe="paper",
+            objective="paper",
             seed=0,
             tensorboard=False,
             overwrite=True,
@@ -217,7 +217,7 @@ def strips(model: StyleTransfer, names: list[str], out: Path) -> list[str]:
         rows, labels = [], []
         for a, b in itertools.combinations(names, 2):
             places = torch.linspace(0, 1, 7).tolist()
-            frames = [model.stylize(image, model.between(a, b, s)) for s in places]
+            frames = [model.stylize(image, model.interpolate(a, b, s)) for s in places]
             rows.append(torch.stack(frames))
             labels.append(f"{a}\nto {b}")
         save_mosaic(out / "images" / f"styles-{photo}.png", rows, row_labels=labels, inches=1.0)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from lightning.pytorch import LightningModule
 
+from linearizer import training
 from linearizer.data import Images
-from linearizer.training import Schedule, fit
+from linearizer.training import TrainingBudget
 from linearizer.training.batches import RandomBatches
 
 
@@ -58,6 +59,6 @@ def train_for(
     steps = max(2, int(60 * minutes / sorted(times[1:])[len(times) // 2 - 1]))
     torch.manual_seed(0)
     module = make(steps)
-    schedule = Schedule(steps, batch_size=batch_size, noise=noise, max_minutes=minutes)
-    trained = fit(module, data, schedule)
+    schedule = TrainingBudget(steps, batch_size=batch_size, noise=noise, max_minutes=minutes)
+    trained = training.train(module, data, schedule)
     return module.eval(), Taken(trained.steps, trained.seconds)

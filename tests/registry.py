@@ -14,7 +14,8 @@ from torch import Tensor, nn
 import linearizer as lz
 from linearizer.bijections import Bijection
 from linearizer.conditioners import MLP, ConvNet, PatchTransformer
-from linearizer.operators import LinearOperator, TimeDependentOperator
+from linearizer.flows import TimeDependentOperator
+from linearizer.operators import LinearOperator
 from linearizer.saving import Saveable, type_name
 from linearizer.testing import perturb_
 
@@ -35,24 +36,24 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "permute columns": lambda: lz.Permute((3, 4), axis=1),
     "squeeze": lambda: lz.Squeeze((2, 4, 2)),
     "squeeze by three": lambda: lz.Squeeze((1, 3, 6), 3),
-    "patches": lambda: lz.Patches((2, 4, 6), 2),
+    "patches": lambda: lz.bijections.Patches((2, 4, 6), 2),
     "haar": lambda: lz.Haar((2, 4, 6)),
     "haar twice": lambda: lz.Haar((1, 4, 8), levels=2),
-    "on first": lambda: lz.OnFirst(lz.AffineCoupling(4, _MLP), 6),
-    "on all": lambda: lz.OnFirst(lz.LULinear(3), 3),
-    "centring": lambda: lz.Centring(torch.randn(5)),
-    "centring images": lambda: lz.Centring(torch.randn(2, 3, 3)),
+    "on first": lambda: lz.bijections.PartialBijection(lz.AffineCoupling(4, _MLP), 6),
+    "on all": lambda: lz.bijections.PartialBijection(lz.LULinear(3), 3),
+    "centring": lambda: lz.Centering(torch.randn(5)),
+    "centring images": lambda: lz.Centering(torch.randn(2, 3, 3)),
     "actnorm": lambda: lz.ActNorm(5),
     "actnorm of images": lambda: lz.ActNorm((3, 2, 2)),
-    "orthogonal": lambda: lz.Orthogonal(5),
+    "orthogonal": lambda: lz.bijections.Orthogonal(5),
     "lu": lambda: lz.LULinear(5),
-    "lu as told": lambda: lz.LULinear(3, bound=0.5, permutation=torch.tensor([1, 2, 0])),
+    "lu as told": lambda: lz.LULinear(3, log_scale_bound=0.5, permutation=torch.tensor([1, 2, 0])),
     "conv1x1": lambda: lz.Conv1x1((3, 2, 2)),
-    "conv1x1 orthogonal": lambda: lz.Conv1x1((3, 2, 2), lz.Orthogonal(3)),
+    "conv1x1 orthogonal": lambda: lz.Conv1x1((3, 2, 2), lz.bijections.Orthogonal(3)),
     "additive": lambda: lz.AdditiveCoupling(6, _MLP),
     "additive flipped": lambda: lz.AdditiveCoupling(5, _MLP, flip=True),
     "affine": lambda: lz.AffineCoupling(5, _MLP),
-    "affine flipped": lambda: lz.AffineCoupling(5, _MLP, flip=True, bound=0.5),
+    "affine flipped": lambda: lz.AffineCoupling(5, _MLP, flip=True, log_scale_bound=0.5),
     "affine of one given five": lambda: lz.AffineCoupling(6, _MLP, first=5),
     "affine with a bounded shift": lambda: lz.AffineCoupling(5, _MLP, shift_bound=2.0),
     "affine on channels": lambda: lz.AffineCoupling((3, 4, 2), ConvNet(width=4)),
@@ -183,26 +184,28 @@ def _update_full(i: Shape, o: Shape) -> LinearOperator:
 
 
 def _projection(i: Shape, o: Shape) -> LinearOperator:
-    return lz.Projection(orthonormal(i, 2))
+    return lz.OrthogonalProjection(orthonormal(i, 2))
 
 
 def _projection_full(i: Shape, o: Shape) -> LinearOperator:
-    return lz.Projection(orthonormal(i, size(i)))
+    return lz.OrthogonalProjection(orthonormal(i, size(i)))
 
 
 def _binary_diagonal(i: Shape, o: Shape) -> LinearOperator:
-    mask = lz.BinaryMask(i)
+    mask = lz.operators.BinaryMask(i)
     torch.nn.init.normal_(mask.scores)
     mask.scores.data.flatten()[:2] = torch.tensor([1.0, -1.0])  # keeps some, not all
-    return lz.BinaryDiagonal(mask)
+    return lz.operators.LearnedDiagonalProjection(mask)
 
 
 def _orthogonal_projection(i: Shape, o: Shape) -> LinearOperator:
-    return lz.OrthogonalProjection(lz.BinaryMask(i, rank=2, estimator="rotation"))
+    return lz.operators.LearnedOrthogonalProjection(
+        lz.operators.BinaryMask(i, rank=2, estimator="rotation")
+    )
 
 
 def _oblique_projection(i: Shape, o: Shape) -> LinearOperator:
-    P = lz.ObliqueProjection(lz.BinaryMask(i, rank=2))
+    P = lz.operators.LearnedObliqueProjection(lz.operators.BinaryMask(i, rank=2))
     torch.nn.init.normal_(P.shear)
     return P
 
@@ -369,15 +372,15 @@ def fitting(in_shape: Shape, out_shape: Shape) -> list[str]:
 
 def _covariance_flow() -> TimeDependentOperator:
     X, Y = torch.randn(2, 5, 8)
-    return lz.CovarianceFlow.between(X @ X.mT, Y @ Y.mT)
+    return lz.flows.CovarianceFlow.from_covariances(X @ X.mT, Y @ Y.mT)
 
 
 def _principal_covariance_flow() -> TimeDependentOperator:
-    return lz.PrincipalCovarianceFlow(orthonormal((5,), 2), torch.tensor([3.0, 2.0, 0.5]))
+    return lz.flows.PrincipalCovarianceFlow(orthonormal((5,), 2), torch.tensor([3.0, 2.0, 0.5]))
 
 
 def _hyper_low_rank() -> TimeDependentOperator:
-    return perturb_(lz.HyperLowRank(5, rank=2, width=8, frequencies=2))
+    return perturb_(lz.flows.LowRankHypernetwork(5, rank=2, width=8, frequencies=2))
 
 
 FLOWS: dict[str, Callable[[], TimeDependentOperator]] = {

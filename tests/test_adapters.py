@@ -12,7 +12,6 @@ from torch import nn
 from torch.distributions import transforms
 
 import linearizer as lz
-from foreign import FOREIGN, N, foreign
 from linearizer.adapters import (
     FrEIABijection,
     NormflowsBijection,
@@ -22,22 +21,23 @@ from linearizer.adapters import (
 from linearizer.errors import DtypeError, NotSaveableError, ShapeError
 from linearizer.testing import check_bijection
 from registry import DTYPES
+from third_party import THIRD_PARTY, N, third_party
 
 TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY)
 def test_they_obey_the_laws(name, dtype):
     torch.manual_seed(1)
     x = torch.randn(6, N, dtype=dtype)
-    check_bijection(foreign(name, dtype), x=x, rtol=TOLERANCE[dtype])
+    check_bijection(third_party(name, dtype), x=x, rtol=TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY)
 def test_a_linearizer_on_one_is_linear_and_has_the_whole_algebra(name):
     torch.manual_seed(1)
-    g = foreign(name)
+    g = third_party(name)
     f = lz.Linearizer(g, 0.3 * torch.randn(N, N).double() + torch.eye(N).double())
     V = f.domain
     x, y = 0.5 * torch.randn(2, 5, N).double()
@@ -51,9 +51,9 @@ def test_a_linearizer_on_one_is_linear_and_has_the_whole_algebra(name):
     torch.testing.assert_close(V.norm(image), s.singular_values[0], rtol=1e-7, atol=0.0)
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY)
 def test_state_and_dtype_are_those_of_a_module(name):
-    g = foreign(name)
+    g = third_party(name)
     x = 0.5 * torch.randn(4, N)
     twin = copy.deepcopy(g)
     for tensor in twin.state_dict().values():
@@ -65,9 +65,9 @@ def test_state_and_dtype_are_those_of_a_module(name):
     torch.testing.assert_close(twin(x), g(x.double()).float(), rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY)
 def test_gradients_reach_the_parameters(name):
-    g = foreign(name)
+    g = third_party(name)
     parameters = [p for p in g.parameters() if p.requires_grad]
     z, log_det = g.forward_and_log_det(torch.randn(4, N).double())
     if parameters:
@@ -75,9 +75,9 @@ def test_gradients_reach_the_parameters(name):
         assert any(p.grad is not None and bool((p.grad != 0).any()) for p in parameters)
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY)
 def test_wrong_shapes_are_refused_and_saving_says_why_not(name, tmp_path):
-    g = foreign(name)
+    g = third_party(name)
     with pytest.raises(ShapeError):
         g(torch.randn(3, N + 1).double())
     with pytest.raises(ShapeError):
@@ -224,9 +224,9 @@ def test_a_log_determinant_a_coordinate_is_refused():
         NormflowsBijection(PerCoordinate(), N)
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", THIRD_PARTY)
 def test_other_numbers_are_refused(name):
-    g = foreign(name)
+    g = third_party(name)
     for x in (torch.zeros(2, N).to(torch.complex64), torch.zeros(2, N).long(), [0.0] * N):
         with pytest.raises(DtypeError):
             g(x)

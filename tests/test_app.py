@@ -295,7 +295,7 @@ def test_a_model_of_styles_is_asked_for_at_once(tmp_path):
 def answer(path, body=b"", *, kind=b"application/json", pieces=1):
     """The status that the gate gives, or 200 if it lets a request pass whole."""
     pytest.importorskip("starlette")
-    from linearizer.app.gate import NoAddresses
+    from linearizer.app.validation import NoAddresses
 
     seen, sent = [], []
     size = -(-len(body) // pieces) or 1

@@ -8,7 +8,8 @@ import torch
 import linearizer as lz
 from linearizer import errors
 from linearizer.conditioners import MLP, ConvNet, PatchTransformer
-from linearizer.operators import LeastSquares, as_operator
+from linearizer.estimation import LeastSquares
+from linearizer.operators import as_operator
 
 G, H = lz.vector_bijection(4), lz.vector_bijection(4)
 F = lz.Linearizer(G, torch.eye(4))
@@ -63,8 +64,11 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
     "empty event": (errors.ShapeError, lambda: lz.Identity(())),
     "coupling of one entry": (errors.ShapeError, lambda: lz.AffineCoupling(1, MLP())),
     "coupling on no axis": (errors.RangeError, lambda: lz.AffineCoupling(4, MLP(), axis=1)),
-    "bound too large": (errors.RangeError, lambda: lz.AffineCoupling(4, MLP(), bound=6.0)),
-    "bound NaN": (errors.RangeError, lambda: lz.LULinear(4, bound=float("nan"))),
+    "bound too large": (
+        errors.RangeError,
+        lambda: lz.AffineCoupling(4, MLP(), log_scale_bound=6.0),
+    ),
+    "bound NaN": (errors.RangeError, lambda: lz.LULinear(4, log_scale_bound=float("nan"))),
     "convnet on vectors": (errors.ShapeError, lambda: lz.AffineCoupling(4, ConvNet())),
     "transformer on images": (
         errors.ShapeError,
@@ -74,11 +78,17 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
     "wavelets of odd sides": (errors.ShapeError, lambda: lz.Haar((1, 6, 6), levels=2)),
     "wavelets of no level": (errors.RangeError, lambda: lz.Haar((1, 4, 4), levels=0)),
     "wavelets of vectors": (errors.ShapeError, lambda: lz.Haar((4, 4))),
-    "first entries of too few": (errors.ShapeError, lambda: lz.OnFirst(lz.Permute(4), 3)),
-    "first entries of images": (errors.ShapeError, lambda: lz.OnFirst(lz.Identity((1, 2)), 3)),
+    "first entries of too few": (
+        errors.ShapeError,
+        lambda: lz.bijections.PartialBijection(lz.Permute(4), 3),
+    ),
+    "first entries of images": (
+        errors.ShapeError,
+        lambda: lz.bijections.PartialBijection(lz.Identity((1, 2)), 3),
+    ),
     "resizing vectors": (errors.ShapeError, lambda: lz.Permute(4).resized((4, 4))),
     "squeeze by a non-divisor": (errors.ShapeError, lambda: lz.Squeeze((1, 5, 4))),
-    "patches of a non-divisor": (errors.ShapeError, lambda: lz.Patches((1, 4, 4), 3)),
+    "patches of a non-divisor": (errors.ShapeError, lambda: lz.bijections.Patches((1, 4, 4), 3)),
     "mixing other channels": (errors.ShapeError, lambda: lz.Conv1x1((3, 2, 2), lz.LULinear(2))),
     "no permutation": (errors.RangeError, lambda: lz.Permute(3, [0, 1, 1])),
     "too short a permutation": (errors.RangeError, lambda: lz.Permute(3, [0, 1])),
@@ -90,7 +100,7 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
     "vector of one": (errors.ShapeError, lambda: lz.vector_bijection(1)),
     "image of two axes": (errors.ShapeError, lambda: lz.image_bijection((4, 4))),
     "unknown layout": (errors.RangeError, lambda: lz.image_bijection((1, 4, 4), layout="tree")),
-    "NaN mean": (errors.NonFiniteError, lambda: lz.Centring(NAN[0])),
+    "NaN mean": (errors.NonFiniteError, lambda: lz.Centering(NAN[0])),
     "NaN to actnorm": (errors.NonFiniteError, lambda: lz.ActNorm(4).initialize(NAN)),
     "one event to actnorm": (errors.ShapeError, lambda: lz.ActNorm(4).initialize(X(1, 4))),
     # dtype and device
@@ -122,32 +132,35 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
         errors.ShapeError,
         lambda: lz.IdentityPlusLowRank(1.0, X(4, 2), X(3, 2)),
     ),
-    "basis not orthonormal": (errors.RangeError, lambda: lz.Projection(X(4, 2))),
-    "basis of NaN": (errors.RangeError, lambda: lz.Projection(X(4, 1) * torch.nan)),
-    "basis too large": (errors.ShapeError, lambda: lz.Projection(X(2, 3))),
+    "basis not orthonormal": (errors.RangeError, lambda: lz.OrthogonalProjection(X(4, 2))),
+    "basis of NaN": (errors.RangeError, lambda: lz.OrthogonalProjection(X(4, 1) * torch.nan)),
+    "basis too large": (errors.ShapeError, lambda: lz.OrthogonalProjection(X(2, 3))),
     "kernel larger than images": (
         errors.ShapeError,
         lambda: lz.CircularConvolution(X(1, 1, 5, 5), (4, 4)),
     ),
     "kernel of two axes": (errors.ShapeError, lambda: lz.CircularConvolution(X(3, 3), (4, 4))),
     "scale of two numbers": (errors.ShapeError, lambda: lz.ScaledIdentity(3, X(2))),
-    "root of a negative": (errors.NoRealRootError, lambda: lz.power(NEGATIVE, 0.5)),
-    "root of a nilpotent": (errors.NoRealRootError, lambda: lz.power(NILPOTENT, 0.5)),
+    "root of a negative": (errors.NoRealRootError, lambda: lz.linalg.power(NEGATIVE, 0.5)),
+    "root of a nilpotent": (errors.NoRealRootError, lambda: lz.linalg.power(NILPOTENT, 0.5)),
     "root of a negative update": (
         errors.NoRealRootError,
-        lambda: lz.power(lz.IdentityPlusLowRank(-1.0, X(5, 1), X(5, 1)), 0.5),
+        lambda: lz.linalg.power(lz.IdentityPlusLowRank(-1.0, X(5, 1), X(5, 1)), 0.5),
     ),
-    "inverse of a singular": (errors.SingularOperatorError, lambda: lz.matrix_power(SINGULAR, -1)),
-    "root of an inverse": (errors.SingularOperatorError, lambda: lz.power(SINGULAR, -0.5)),
-    "power NaN": (errors.RangeError, lambda: lz.power(SINGULAR, float("nan"))),
-    "power infinite": (errors.RangeError, lambda: lz.power(SINGULAR, float("inf"))),
-    "power of a wide one": (errors.ShapeError, lambda: lz.matrix_power(WIDE, 2)),
-    "zeroth power of a wide one": (errors.ShapeError, lambda: lz.matrix_power(WIDE, 0)),
-    "inverse of a wide one": (errors.ShapeError, lambda: lz.matrix_power(WIDE, -1)),
-    "root of a wide one": (errors.ShapeError, lambda: lz.power(WIDE, 0.5)),
-    "exponential of a wide one": (errors.ShapeError, lambda: lz.expm(WIDE)),
-    "determinant of a wide one": (errors.ShapeError, lambda: lz.logabsdet(WIDE)),
-    "eigenvalues of a wide one": (errors.ShapeError, lambda: lz.eig(WIDE)),
+    "inverse of a singular": (
+        errors.SingularOperatorError,
+        lambda: lz.linalg.matrix_power(SINGULAR, -1),
+    ),
+    "root of an inverse": (errors.SingularOperatorError, lambda: lz.linalg.power(SINGULAR, -0.5)),
+    "power NaN": (errors.RangeError, lambda: lz.linalg.power(SINGULAR, float("nan"))),
+    "power infinite": (errors.RangeError, lambda: lz.linalg.power(SINGULAR, float("inf"))),
+    "power of a wide one": (errors.ShapeError, lambda: lz.linalg.matrix_power(WIDE, 2)),
+    "zeroth power of a wide one": (errors.ShapeError, lambda: lz.linalg.matrix_power(WIDE, 0)),
+    "inverse of a wide one": (errors.ShapeError, lambda: lz.linalg.matrix_power(WIDE, -1)),
+    "root of a wide one": (errors.ShapeError, lambda: lz.linalg.power(WIDE, 0.5)),
+    "exponential of a wide one": (errors.ShapeError, lambda: lz.linalg.expm(WIDE)),
+    "determinant of a wide one": (errors.ShapeError, lambda: lz.linalg.logabsdet(WIDE)),
+    "eigenvalues of a wide one": (errors.ShapeError, lambda: lz.linalg.eig(WIDE)),
     "svd of none": (errors.RangeError, lambda: F.svd(0)),
     "svd of too many": (errors.RangeError, lambda: F.svd(5)),
     # fitting
@@ -170,23 +183,23 @@ CASES: dict[str, tuple[type[errors.LinearizerError], Callable[[], object]]] = {
     "rank too large": (errors.RangeError, lambda: fit(X(5, 4), X(5, 4), rank=5)),
     "flow of other bases": (
         errors.ShapeError,
-        lambda: lz.CovarianceFlow(torch.eye(3), X(2)),
+        lambda: lz.flows.CovarianceFlow(torch.eye(3), X(2)),
     ),
     "flow of other directions": (
         errors.ShapeError,
-        lambda: lz.PrincipalCovarianceFlow(torch.eye(4, 2), X(2)),
+        lambda: lz.flows.PrincipalCovarianceFlow(torch.eye(4, 2), X(2)),
     ),
     "flow of all directions": (
         errors.RangeError,
-        lambda: lz.PrincipalCovarianceFlow(torch.eye(3), X(4)),
+        lambda: lz.flows.PrincipalCovarianceFlow(torch.eye(3), X(4)),
     ),
     "all principal components": (
         errors.RangeError,
-        lambda: lz.operators.PrincipalMoments(4, 4),
+        lambda: lz.estimation.PrincipalMoments(4, 4),
     ),
     "components of nothing": (
         errors.RangeError,
-        lambda: lz.operators.PrincipalMoments(4, 2).components(),
+        lambda: lz.estimation.PrincipalMoments(4, 2).components(),
     ),
     # spaces
     "too few weights": (errors.ShapeError, lambda: V.combine([1.0], X(2, 4))),

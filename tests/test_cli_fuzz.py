@@ -25,11 +25,11 @@ pytest.importorskip("lightning")
 from PIL import Image
 
 from linearizer.applications import OneStepFlow, StyleTransfer
-from linearizer.cli.app import app
-from linearizer.cli.train_style import style_bijection
+from linearizer.cli.commands import app
 from linearizer.data import load_digits
-from linearizer.teachers import FastNeuralStyle
 from linearizer.training import PRESETS
+from linearizer.training.style_run import style_bijection
+from linearizer.training.teachers import FastNeuralStyle
 
 SMALL = {"--steps": 1, "--depth": 1, "--width": 4, "--out": "{new}"}
 TRAINED = {"--data": "digits", "--preset": "quick", "--batch-size": 4, **SMALL}
@@ -60,7 +60,7 @@ VALID = {
         "--kernel": 1,
         **SMALL,
     },
-    "style add": {"run": "{styles}", "name": "new{i}", "--whitening": "{photo}", "--contents": 16},
+    "style add": {"run": "{styles}", "name": "new{i}", "--picture": "{photo}", "--contents": 16},
     "style interpolate": {**STYLE, "a": "calm", "b": "wild", "--steps": 2},
     "style undo": {**STYLE, "name": "calm"},
     "style compose": {**STYLE, "a": "calm", "b": "wild"},
@@ -189,10 +189,10 @@ def offline(monkeypatch, tmp_path):
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("linearizer.app.server.serve", lambda *_, **__: None)
-    monkeypatch.setattr("linearizer.cli.evaluate.JUDGE_STEPS", 4)
+    monkeypatch.setattr("linearizer.cli.evaluate.CLASSIFIER_STEPS", 4)
     for module in ("demo_metrics", "demo_pictures"):
         monkeypatch.setattr(f"linearizer.cli.{module}.N_STEPS", 2)
-    monkeypatch.setattr("linearizer.cli.demo_metrics.SAMPLES", 20)
+    monkeypatch.setattr("linearizer.evaluation.demo.SAMPLES", 20)
 
 
 def arguments(command, given):

@@ -11,12 +11,12 @@ from command_line import linearizer
 pytest.importorskip("lightning")
 from PIL import Image
 
-from linearizer.cli.console import complain, say
-from linearizer.cli.tables import Table, page_markdown, show_page
 from linearizer.data import load_digits
+from linearizer.display.console import complain, say
+from linearizer.display.tables import Table, page_markdown, show_page
 
 LAWS = Table(
-    ["law", "measured", "bar", ""],
+    ["law", "measured", "threshold", ""],
     [
         ["condition number of the operator on its range", "1.5", "≤ 8.39e+06", "holds"],
         ["one step = 20 midpoint steps", "3e-7", "≤ 0.001", "does not hold"],
@@ -88,7 +88,9 @@ def test_a_complaint_is_folded_between_words_on_a_terminal_alone():
 
 def test_a_page_is_shown_and_written_alike():
     page = [LAWS, "- A note that is longer than the terminal is wide, which is folded."]
-    assert page_markdown(page).startswith("| law | measured | bar | |\n|---|---|---|---|\n| cond")
+    assert page_markdown(page).startswith(
+        "| law | measured | threshold | |\n|---|---|---|---|\n| cond"
+    )
     text = printed(lambda console: show_page(page, console), 60)
     assert text.endswith(
         "\n\n- A note that is longer than the terminal is wide, which is\n  folded.\n"

@@ -45,7 +45,7 @@ def test_delta_is_the_identity() -> None:
 
 def test_pseudo_inverse_is_a_convolution() -> None:
     A = convolution(2, 3)
-    P = lz.pinv(A)
+    P = lz.linalg.pinv(A)
     assert isinstance(P, lz.CircularConvolution)
     torch.testing.assert_close(P.to_dense(), torch.linalg.pinv(A.to_dense()), **CLOSE)
 
@@ -54,9 +54,9 @@ def test_pseudo_inverse_of_a_singular_one() -> None:
     """A kernel that sums to zero forgets the mean, and its pseudo-inverse returns mean zero."""
     kernel = torch.tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
     A = lz.CircularConvolution(kernel.double()[None, None], (8, 8))
-    assert lz.rank(A) == 63
+    assert lz.linalg.rank(A) == 63
     torch.testing.assert_close(
-        lz.pinv(A).to_dense(), torch.linalg.pinv(A.to_dense(), rtol=1e-12), **CLOSE
+        lz.linalg.pinv(A).to_dense(), torch.linalg.pinv(A.to_dense(), rtol=1e-12), **CLOSE
     )
 
 
@@ -64,7 +64,7 @@ def test_pseudo_inverse_of_a_singular_one() -> None:
 def test_svd(C_out: int, C_in: int) -> None:
     A = convolution(C_out, C_in)
     M = A.to_dense()
-    U, S, V = lz.svd(A)
+    U, S, V = lz.linalg.svd(A)
     torch.testing.assert_close(S, torch.linalg.svdvals(M), **CLOSE)
     torch.testing.assert_close((U.flatten(1).mT * S) @ V.flatten(1), M, **CLOSE)
 
@@ -74,7 +74,7 @@ def test_truncated_svd(k: int) -> None:
     """The leading k, also where k cuts through a pair of waves: Eckart-Young's error."""
     A = convolution()
     M = A.to_dense()
-    U, S, V = lz.svd(A, k)
+    U, S, V = lz.linalg.svd(A, k)
     assert U.shape == (k, 3, 8, 8)
     values = torch.linalg.svdvals(M)
     torch.testing.assert_close(S, values[:k], **CLOSE)
@@ -85,7 +85,7 @@ def test_truncated_svd(k: int) -> None:
 @pytest.mark.parametrize("n", [2, 3, -1, -2])
 def test_whole_powers(n: int) -> None:
     A = convolution()
-    P = lz.matrix_power(A, n)
+    P = lz.linalg.matrix_power(A, n)
     assert isinstance(P, lz.CircularConvolution)
     torch.testing.assert_close(
         P.to_dense(), torch.linalg.matrix_power(A.to_dense(), n), rtol=1e-9, atol=1e-10
@@ -95,25 +95,25 @@ def test_whole_powers(n: int) -> None:
 def test_root_and_exponential() -> None:
     """Of a blur that is positive at every frequency."""
     A = convolution()
-    A = lz.fuse(A.T @ A)
+    A = lz.linalg.fuse(A.T @ A)
     assert isinstance(A, lz.CircularConvolution)
     M = A.to_dense()
     values, Q = torch.linalg.eigh((M + M.mT) / 2)
     torch.testing.assert_close(
-        lz.power(A, 0.5).to_dense(), (Q * values.sqrt()) @ Q.mT, rtol=1e-10, atol=1e-10
+        lz.linalg.power(A, 0.5).to_dense(), (Q * values.sqrt()) @ Q.mT, rtol=1e-10, atol=1e-10
     )
-    torch.testing.assert_close(lz.expm(A, 0.3).to_dense(), torch.linalg.matrix_exp(0.3 * M))
+    torch.testing.assert_close(lz.linalg.expm(A, 0.3).to_dense(), torch.linalg.matrix_exp(0.3 * M))
 
 
 def test_determinant() -> None:
     A = convolution()
     expected = torch.linalg.slogdet(A.to_dense()).logabsdet
-    torch.testing.assert_close(lz.logabsdet(A), expected, **CLOSE)
+    torch.testing.assert_close(lz.linalg.logabsdet(A), expected, **CLOSE)
 
 
 def test_products_stay_convolutions() -> None:
     A, B = convolution(2, 3), convolution(3, 3, (2, 4))
-    AB = lz.fuse(A @ B)
+    AB = lz.linalg.fuse(A @ B)
     assert isinstance(AB, lz.CircularConvolution)
     torch.testing.assert_close(AB.to_dense(), A.to_dense() @ B.to_dense(), **CLOSE)
 
@@ -122,6 +122,6 @@ def test_large_images_need_no_matrix() -> None:
     """At 3 × 128 × 128 the matrix would take 19 GB."""
     A = convolution(size=(128, 128))
     z = torch.randn(3, 128, 128, dtype=torch.float64)
-    torch.testing.assert_close(lz.pinv(A)(A(z)), z, **CLOSE)
-    U, S, V = lz.svd(A, k=3)
+    torch.testing.assert_close(lz.linalg.pinv(A)(A(z)), z, **CLOSE)
+    U, S, V = lz.linalg.svd(A, k=3)
     torch.testing.assert_close(A(V), S[:, None, None, None] * U, **CLOSE)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 import linearizer as lz
 from linearizer.errors import NonFiniteError, RangeError, ShapeError
-from linearizer.operators import ConvolutionLeastSquares
+from linearizer.estimation import ConvolutionLeastSquares
 
 SIZE = (6, 5)
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}

@@ -18,14 +18,14 @@ def covariances() -> tuple[Tensor, Tensor]:
 
 def test_it_carries_one_covariance_to_the_other(covariances: tuple[Tensor, Tensor]) -> None:
     C0, C1 = covariances
-    B = lz.CovarianceFlow.between(C0, C1).flow().to_dense()
+    B = lz.flows.CovarianceFlow.from_covariances(C0, C1).flow().to_dense()
     torch.testing.assert_close(B @ C0 @ B.mT, C1, **CLOSE)
 
 
 @pytest.mark.parametrize("t", [0.0, 0.2, 0.5, 0.9, 1.0])
 def test_it_is_least_squares(covariances: tuple[Tensor, Tensor], t: float) -> None:
     C0, C1 = covariances
-    flow = lz.CovarianceFlow.between(C0, C1)
+    flow = lz.flows.CovarianceFlow.from_covariances(C0, C1)
     expected = t * C1 @ torch.linalg.inv((1 - t) ** 2 * C0 + t**2 * C1)
     torch.testing.assert_close(flow.at(t).to_dense(), expected, **CLOSE)
     if t < 1:
@@ -39,13 +39,13 @@ def test_it_is_what_fitting_samples_finds(covariances: tuple[Tensor, Tensor]) ->
     white = torch.linalg.qr(torch.randn(40, 2 * N, dtype=torch.float64))[0]
     z0 = white[:, :N] @ torch.linalg.cholesky(C0).mT
     z1 = white[:, N:] @ torch.linalg.cholesky(C1).mT
-    fitted = lz.LeastSquares((N,), (N,)).update(0.7 * z0 + 0.3 * z1, z1).solve()
-    at = lz.CovarianceFlow.between(C0, C1).at(0.3)
+    fitted = lz.estimation.LeastSquares((N,), (N,)).update(0.7 * z0 + 0.3 * z1, z1).solve()
+    at = lz.flows.CovarianceFlow.from_covariances(C0, C1).at(0.3)
     torch.testing.assert_close(at.to_dense(), fitted.to_dense(), **CLOSE)
 
 
 def test_flows_compose(covariances: tuple[Tensor, Tensor]) -> None:
-    flow = lz.CovarianceFlow.between(*covariances)
+    flow = lz.flows.CovarianceFlow.from_covariances(*covariances)
     composed = flow.flow(0.4, 0.9) @ flow.flow(0.1, 0.4)
     torch.testing.assert_close(composed.to_dense(), flow.flow(0.1, 0.9).to_dense(), **CLOSE)
     there_and_back = flow.flow(0.9, 0.1) @ flow.flow(0.1, 0.9)
@@ -54,7 +54,7 @@ def test_flows_compose(covariances: tuple[Tensor, Tensor]) -> None:
 
 def test_it_solves_its_own_equation(covariances: tuple[Tensor, Tensor]) -> None:
     """The classical Runge-Kutta method, halving its steps, converges to it at fourth order."""
-    flow = lz.CovarianceFlow.between(*covariances)
+    flow = lz.flows.CovarianceFlow.from_covariances(*covariances)
     exact = flow.flow(0.0, 1.0).to_dense()
 
     def error(steps: int) -> float:
@@ -77,7 +77,7 @@ def test_it_solves_its_own_equation(covariances: tuple[Tensor, Tensor]) -> None:
 
 
 def test_derivative_of_the_flow(covariances: tuple[Tensor, Tensor]) -> None:
-    flow, t, h = lz.CovarianceFlow.between(*covariances), 0.6, 1e-5
+    flow, t, h = lz.flows.CovarianceFlow.from_covariances(*covariances), 0.6, 1e-5
     slope = (flow.flow(0.0, t + h).to_dense() - flow.flow(0.0, t - h).to_dense()) / (2 * h)
     expected = (flow.velocity(t) @ flow.flow(0.0, t)).to_dense()
     torch.testing.assert_close(slope, expected, rtol=1e-7, atol=1e-7)
@@ -87,37 +87,41 @@ def test_a_degenerate_target(covariances: tuple[Tensor, Tensor]) -> None:
     """A target of rank 2 is reached, and nothing becomes infinite on the way."""
     C0, _ = covariances
     X = torch.randn(N, 2, dtype=torch.float64)
-    flow = lz.CovarianceFlow.between(C0, X @ X.mT)
+    flow = lz.flows.CovarianceFlow.from_covariances(C0, X @ X.mT)
     B = flow.flow().to_dense()
     torch.testing.assert_close(B @ C0 @ B.mT, X @ X.mT, **CLOSE)
     assert bool(torch.isfinite(flow.velocity(1.0).to_dense()).all())
 
 
 @pytest.fixture
-def principal() -> lz.PrincipalCovarianceFlow:
+def principal() -> lz.flows.PrincipalCovarianceFlow:
     W = torch.linalg.qr(torch.randn(N, 2, dtype=torch.float64))[0]
-    return lz.PrincipalCovarianceFlow(W, torch.tensor([3.0, 2.0, 0.5], dtype=torch.float64))
+    return lz.flows.PrincipalCovarianceFlow(W, torch.tensor([3.0, 2.0, 0.5], dtype=torch.float64))
 
 
 @pytest.mark.parametrize("t", [0.0, 0.3, 1.0])
 def test_principal_directions_are_a_covariance_flow(
-    principal: lz.PrincipalCovarianceFlow, t: float
+    principal: lz.flows.PrincipalCovarianceFlow, t: float
 ) -> None:
     W, (*along, others) = principal.directions, principal.variances
     identity = torch.eye(N, dtype=torch.float64)
     C1 = others * identity + W @ torch.diag(torch.stack(along) - others) @ W.mT
-    dense = lz.CovarianceFlow.between(identity, C1)
+    dense = lz.flows.CovarianceFlow.from_covariances(identity, C1)
     for ours, theirs in [
         (principal.at(t), dense.at(t)),
         (principal.velocity(t), dense.velocity(t)),
         (principal.flow(0.0, t), dense.flow(0.0, t)),
-        (lz.collapse(principal, 7, "rk4"), lz.collapse(dense, 7, "rk4")),
+        (lz.flows.collapse(principal, 7, "rk4"), lz.flows.collapse(dense, 7, "rk4")),
     ]:
         torch.testing.assert_close(ours.to_dense(), theirs.to_dense(), **CLOSE)
 
 
-def test_principal_operators_stay_low_rank(principal: lz.PrincipalCovarianceFlow) -> None:
-    for operator in (principal.flow(), lz.collapse(principal, 5), lz.pinv(principal.flow())):
+def test_principal_operators_stay_low_rank(principal: lz.flows.PrincipalCovarianceFlow) -> None:
+    for operator in (
+        principal.flow(),
+        lz.flows.collapse(principal, 5),
+        lz.linalg.pinv(principal.flow()),
+    ):
         assert isinstance(operator, lz.IdentityPlusLowRank)
 
 
@@ -127,7 +131,7 @@ def test_principal_moments_find_the_leading_components(batches: int) -> None:
     z = torch.randn(490, 40, dtype=torch.float64)
     z[:, :3] *= torch.tensor([9.0, 7.0, 5.0])
     z = z @ torch.linalg.qr(torch.randn(40, 40, dtype=torch.float64))[0] + 100.0
-    moments = lz.operators.PrincipalMoments(40, 3)
+    moments = lz.estimation.PrincipalMoments(40, 3)
     for batch in z.split(490 // batches):
         moments.update(batch)
     W, variances = moments.components()
@@ -142,7 +146,7 @@ def test_principal_moments_find_the_leading_components(batches: int) -> None:
 
 def test_vectors_of_few_directions_are_kept_exactly() -> None:
     z = torch.randn(60, 3, dtype=torch.float64) @ torch.randn(3, 50, dtype=torch.float64)
-    moments = lz.operators.PrincipalMoments(50, 3)
+    moments = lz.estimation.PrincipalMoments(50, 3)
     for batch in z.split(20):
         moments.update(batch)
     W, variances = moments.components()

@@ -69,7 +69,7 @@ def test_parts_of_two_data_sets_are_refused(mnist):
 
 
 def test_splits_are_disjoint_and_repeatable():
-    data = Images(torch.zeros(20, 1, 2, 2), torch.arange(20), levels=17)
+    data = Images(torch.zeros(20, 1, 2, 2), torch.arange(20), quantization_levels=17)
     rest, held_out = data.split(5, seed=1)
     assert len(rest) == 15
     assert len(held_out) == 5
@@ -78,7 +78,7 @@ def test_splits_are_disjoint_and_repeatable():
 
 
 def test_dequantisation_stays_within_its_width():
-    data = Images(torch.zeros(50, 1, 4, 4), torch.zeros(50), levels=17)
+    data = Images(torch.zeros(50, 1, 4, 4), torch.zeros(50), quantization_levels=17)
     noise = data.dequantized(2.0, seed=0)
     assert float(noise.abs().max()) <= 1 / 8
     assert float(noise.std()) == pytest.approx(1 / 8 / 3**0.5, rel=0.1)
@@ -91,6 +91,6 @@ def test_turned_images_are_labelled_by_their_turn():
     for i in range(20):
         expected = data.images[i].rot90(int(turned.labels[i]), (1, 2))
         assert torch.equal(turned.images[i], expected)
-    wide = Images(torch.rand(30, 1, 2, 4), torch.zeros(30), levels=17).turned()
+    wide = Images(torch.rand(30, 1, 2, 4), torch.zeros(30), quantization_levels=17).turned()
     assert wide.labels.unique().tolist() == [0, 1]
     assert wide.images.shape == (30, 1, 2, 4)

@@ -66,7 +66,7 @@ def test_a_folder_is_sorted_and_its_last_tenth_held_out(ten_grey):
     assert levels(train) == [[10 * i] for i in range(9)]
     assert levels(held_out) == [[90]]
     assert train.images.dtype == torch.float32
-    assert train.levels == 256
+    assert train.quantization_levels == 256
     assert not train.labels.any()
 
 
@@ -316,7 +316,7 @@ def test_few_faces_hold_out_a_tenth_and_the_archive_is_found(tmp_path):
 
 
 def test_the_last_thousand_are_held_out():
-    data = Images(torch.zeros(12_000, 1, 1, 1), torch.arange(12_000) * 0, levels=256)
+    data = Images(torch.zeros(12_000, 1, 1, 1), torch.arange(12_000) * 0, quantization_levels=256)
     train, held_out = data.split_last(at_most=1000)
     assert (len(train), len(held_out)) == (11_000, 1000)
 

@@ -14,7 +14,9 @@ from registry import FLOWS, OPERATORS, operator
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 
 
-def flow(name: str, seed: int = 0, dtype: torch.dtype = torch.float64) -> lz.TimeDependentOperator:
+def flow(
+    name: str, seed: int = 0, dtype: torch.dtype = torch.float64
+) -> lz.flows.TimeDependentOperator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         family = FLOWS[name]()
@@ -24,14 +26,19 @@ def flow(name: str, seed: int = 0, dtype: torch.dtype = torch.float64) -> lz.Tim
 def actions(A: nn.Module) -> list[Tensor]:
     """All that an operator or a family does, as matrices."""
     if isinstance(A, lz.LinearOperator):
-        found = [A.to_dense(), A.T.to_dense(), lz.fuse(A).to_dense(), lz.singular_values(A)]
-        return [*found, lz.pinv(A).to_dense()]
-    made = [A.at(0.3), A.velocity(0.3), lz.collapse(A, 4, "rk4", end=0.8)]
-    if not isinstance(A, lz.HyperLowRank):
+        found = [
+            A.to_dense(),
+            A.T.to_dense(),
+            lz.linalg.fuse(A).to_dense(),
+            lz.linalg.singular_values(A),
+        ]
+        return [*found, lz.linalg.pinv(A).to_dense()]
+    made = [A.at(0.3), A.velocity(0.3), lz.flows.collapse(A, 4, "rk4", end=0.8)]
+    if not isinstance(A, lz.flows.LowRankHypernetwork):
         made += [A.flow(), A.flow(0.0, 0.0)]
     made += [A.field()(0.3)]
     z = torch.ones(2, *A.shape, dtype=A.dtype)
-    steps = [lz.integrate(v, z, 3, end=0.8) for v in (A, A.velocity)]
+    steps = [lz.flows.integrate(v, z, 3, end=0.8) for v in (A, A.velocity)]
     return [B.to_dense() for B in made] + steps
 
 
@@ -118,7 +125,7 @@ def test_no_time_is_no_flow(dtype: torch.dtype) -> None:
 
 def test_a_trained_basis_is_followed() -> None:
     family = flow("covariance flow")
-    family = lz.CovarianceFlow(nn.Parameter(family.basis), nn.Parameter(family.variances))
+    family = lz.flows.CovarianceFlow(nn.Parameter(family.basis), nn.Parameter(family.variances))
     optimizer = torch.optim.SGD(family.parameters(), lr=1e-2)
     for _ in range(3):
         optimizer.zero_grad()
@@ -128,7 +135,7 @@ def test_a_trained_basis_is_followed() -> None:
     torch.testing.assert_close(family.flow(0.0, 0.0).to_dense(), identity, **CLOSE)
 
     def sampler(basis: Tensor) -> Tensor:
-        return lz.CovarianceFlow(basis, family.variances.detach()).flow().to_dense()
+        return lz.flows.CovarianceFlow(basis, family.variances.detach()).flow().to_dense()
 
     assert torch.autograd.gradcheck(sampler, family.basis.detach().clone().requires_grad_())
 
@@ -154,9 +161,9 @@ def test_the_inverse_is_computed_once_for_many_steps(monkeypatch: pytest.MonkeyP
     family = flow("covariance flow")
     monkeypatch.setattr(torch.linalg, "inv", counted)
     for use in (
-        lambda: lz.integrate(family, torch.ones(5).double(), 50),
-        lambda: lz.collapse(family, 50, "rk4"),
-        lambda: lz.fuse(family.flow()),
+        lambda: lz.flows.integrate(family, torch.ones(5).double(), 50),
+        lambda: lz.flows.collapse(family, 50, "rk4"),
+        lambda: lz.linalg.fuse(family.flow()),
     ):
         count = 0
         family.basis.data.mul_(1.5)  # which no version counter sees

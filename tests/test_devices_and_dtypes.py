@@ -25,7 +25,7 @@ def test_bijection_built_on_meta(name: str) -> None:
     assert z.device.type == "meta"
     assert z.shape == (2, *g.out_shape)
     assert g.inverse(z).shape == x.shape
-    assert lz.forward_and_log_det(g, x)[1].shape == (2,)
+    assert lz.bijections.forward_and_log_det(g, x)[1].shape == (2,)
 
 
 @pytest.mark.parametrize("name", BIJECTIONS)
@@ -61,7 +61,11 @@ def test_dtype_of_a_bijection(name: str) -> None:
     for convert, dtype in ((g.double, torch.float64), (g.float, torch.float32)):
         convert()
         x = torch.randn(2, *g.in_shape, dtype=dtype)
-        assert {g(x).dtype, g.inverse(g(x)).dtype, lz.forward_and_log_det(g, x)[1].dtype} == {dtype}
+        assert {
+            g(x).dtype,
+            g.inverse(g(x)).dtype,
+            lz.bijections.forward_and_log_det(g, x)[1].dtype,
+        } == {dtype}
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -70,13 +74,15 @@ def test_dtype_of_an_operator(name: str, dtype: torch.dtype) -> None:
     A = operator(name, torch.float32).to(dtype)
     assert A.dtype == dtype
     assert A(torch.randn(2, *A.in_shape, dtype=dtype)).dtype == dtype
-    assert {f(A).dtype for f in (lz.pinv, lz.fuse, lz.singular_values)} == {dtype}
+    assert {f(A).dtype for f in (lz.linalg.pinv, lz.linalg.fuse, lz.linalg.singular_values)} == {
+        dtype
+    }
 
 
 @pytest.mark.parametrize("name", CONDITIONERS)
 def test_conditioners_keep_one_batch_axis(name: str) -> None:
-    recipe, i, o = CONDITIONERS[name]
-    net = recipe(i, o).double()
+    factory, i, o = CONDITIONERS[name]
+    net = factory(i, o).double()
     for count in (3, 0):
         image = net(torch.randn(count, *i, dtype=torch.float64))
         assert (image.shape, image.dtype) == ((count, *o), torch.float64)

@@ -13,7 +13,7 @@ SQUARE = [name for name, (_, i, o) in OPERATORS.items() if i == o]
 @pytest.mark.parametrize("name", SQUARE)
 def test_eigenvectors_and_planes(name: str) -> None:
     A = operator(name)
-    e = lz.eig(A)
+    e = lz.linalg.eig(A)
     assert len(e.values) + 2 * len(e.pair_values) == A.n_in
     torch.testing.assert_close(A(e.vectors).flatten(1), e.values[:, None] * e.vectors.flatten(1))
     a, b = e.pair_values.real[:, None], e.pair_values.imag[:, None]
@@ -25,13 +25,13 @@ def test_eigenvectors_and_planes(name: str) -> None:
 
 
 def test_a_rotation_has_one_plane() -> None:
-    e = lz.eig(operator("rotation (5,) -> (5,)"))
+    e = lz.linalg.eig(operator("rotation (5,) -> (5,)"))
     assert (len(e.values), len(e.pair_values)) == (1, 2)
     torch.testing.assert_close(e.pair_values.abs(), torch.ones(2, dtype=torch.float64), **CLOSE)
 
 
 def test_largest_first() -> None:
-    e = lz.eig(lz.Dense(torch.tensor([[1.0, 1.0, 0.0], [0.0, -3.0, 1.0], [0.0, 0.0, 2.0]])))
+    e = lz.linalg.eig(lz.Dense(torch.tensor([[1.0, 1.0, 0.0], [0.0, -3.0, 1.0], [0.0, 0.0, 2.0]])))
     torch.testing.assert_close(e.values, torch.tensor([-3.0, 2.0, 1.0]))
 
 

@@ -10,12 +10,12 @@ import linearizer as lz
 
 pytest.importorskip("lightning")
 from linearizer.applications import OneStepFlow
-from linearizer.cli.evaluation import EQUAL_DB, evaluate_flow
-from linearizer.cli.evaluation_table import evaluation_markdown
 from linearizer.data import Images, load_digits
 from linearizer.errors import RangeError
+from linearizer.evaluation.flow import EQUAL_DB, evaluate_flow
+from linearizer.evaluation.flow_table import evaluation_markdown
+from linearizer.flows import METHODS
 from linearizer.metrics import LPIPS, Classifier, psnr_db
-from linearizer.operators import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ def test_more_accurate_methods_come_nearer_to_the_exact_flow(results):
 
 
 def test_batches_give_the_numbers_of_the_whole(case, results):
-    flow, _, held_out, judge = case
+    flow, _, held_out, classifier = case
     noise = flow.noise(130, 1)
     with torch.no_grad():
         expected = psnr_db(flow.decode(noise), flow.integrate(noise, 10, "euler"))
     assert results["own_step_vs_n_step_psnr_db"]["euler"] == pytest.approx(expected, abs=0.01)
     assert results["classifier"]["accuracy_held_out"] == pytest.approx(
-        judge.accuracy(held_out.images, held_out.labels)
+        classifier.accuracy(held_out.images, held_out.labels)
     )
 
 
@@ -70,13 +70,13 @@ def test_counts(results):
 
 
 def test_what_is_measured_is_left_as_it_was(case):
-    flow, train, held_out, judge = case
+    flow, train, held_out, classifier = case
     flow = copy.deepcopy(flow).double().train()
-    judge = copy.deepcopy(judge).train()
+    classifier = copy.deepcopy(classifier).train()
     seed = torch.random.get_rng_state()
-    evaluate_flow(flow, train, held_out, judge, steps=1, count=10)
+    evaluate_flow(flow, train, held_out, classifier, steps=1, count=10)
     assert flow.training
-    assert judge.training
+    assert classifier.training
     assert {p.dtype for p in flow.parameters()} == {torch.float64}
     assert torch.equal(torch.random.get_rng_state(), seed)
 
@@ -114,19 +114,19 @@ def test_without_lpips_it_is_not_measured(case):
 
 
 def test_equal_images_get_a_finite_psnr(case):
-    _, train, held_out, judge = case
+    _, train, held_out, classifier = case
     g = lz.Flatten(train.shape)
-    flow = OneStepFlow(g, lz.CovarianceFlow.between(torch.eye(64), torch.eye(64)))
-    results = evaluate_flow(flow, train, held_out, judge, steps=1, count=10)
+    flow = OneStepFlow(g, lz.flows.CovarianceFlow.from_covariances(torch.eye(64), torch.eye(64)))
+    results = evaluate_flow(flow, train, held_out, classifier, steps=1, count=10)
     assert results["inversion"]["psnr_db"] == EQUAL_DB
 
 
 def test_what_is_not_finite_is_none_and_noted(case):
-    flow, train, held_out, judge = case
+    flow, train, held_out, classifier = case
     images = held_out.images[:10].clone()
     images[3, 0, 0, 0] = torch.nan
-    damaged = Images(images, held_out.labels[:10], held_out.levels)
-    results = evaluate_flow(flow, train, damaged, judge, steps=1, count=10)
+    damaged = Images(images, held_out.labels[:10], held_out.quantization_levels)
+    results = evaluate_flow(flow, train, damaged, classifier, steps=1, count=10)
     json.dumps(results, allow_nan=False)
     assert results["inversion"]["psnr_db"] is None
     assert any("inversion.psnr_db" in note for note in results["notes"])
@@ -134,17 +134,17 @@ def test_what_is_not_finite_is_none_and_noted(case):
 
 
 def test_too_few_images_are_refused(case):
-    flow, train, held_out, judge = case
-    few = Images(held_out.images[:3], held_out.labels[:3], held_out.levels)
+    flow, train, held_out, classifier = case
+    few = Images(held_out.images[:3], held_out.labels[:3], held_out.quantization_levels)
     with pytest.raises(RangeError, match="hold out more"):
-        evaluate_flow(flow, train, few, judge)
+        evaluate_flow(flow, train, few, classifier)
     with pytest.raises(RangeError, match="number of samples"):
-        evaluate_flow(flow, train, held_out, judge, count=1)
+        evaluate_flow(flow, train, held_out, classifier, count=1)
 
 
 def test_the_one_step_of_a_flow_with_steps_is_named(case):
-    flow, train, held_out, judge = case
-    flow = OneStepFlow(flow.g_data, flow.family, steps=4, method="heun")
-    results = evaluate_flow(flow, train, held_out, judge, steps=4, count=10)
+    flow, train, held_out, classifier = case
+    flow = OneStepFlow(flow.g_data, flow.operator, steps=4, method="heun")
+    results = evaluate_flow(flow, train, held_out, classifier, steps=4, count=10)
     assert results["own_step_vs_n_step_psnr_db"]["heun"] > 80
     assert "one step (4 heun steps collapsed)" in evaluation_markdown(results)

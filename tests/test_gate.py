@@ -7,15 +7,18 @@ import torch
 from torch import Tensor, nn
 
 import linearizer as lz
-from foreign import FOREIGN, foreign
 from linearizer.bijections import base
 from linearizer.errors import DeviceError, DtypeError, InterfaceError, LinearizerError, ShapeError
 from registry import BIJECTIONS, bijection
+from third_party import THIRD_PARTY, third_party
 
 GATES = ("forward", "inverse", "forward_and_log_det")
 MADE = {
     **{name: lambda name=name: bijection(name, torch.float32) for name in BIJECTIONS},
-    **{f"{name}, foreign": lambda name=name: foreign(name, torch.float32) for name in FOREIGN},
+    **{
+        f"{name}, foreign": lambda name=name: third_party(name, torch.float32)
+        for name in THIRD_PARTY
+    },
 }
 
 
@@ -105,7 +108,7 @@ def test_a_wrong_result_is_refused(kind: str, around: str) -> None:
         "alone": [getattr(g, gate) for gate in GATES],
         "chain": [getattr(lz.Chain(lz.Identity(6), g), gate) for gate in GATES],
         "inverse": [g.inv, g.inv.inverse],
-        "on first": [getattr(lz.OnFirst(g, 6), gate) for gate in GATES],
+        "on first": [getattr(lz.bijections.PartialBijection(g, 6), gate) for gate in GATES],
         "linearizer": [lz.Linearizer(g, torch.eye(6))],
         "space": [lz.InducedSpace(g).norm, lz.InducedSpace(g).decode],
     }[around]
@@ -127,7 +130,7 @@ def test_a_wrong_log_determinant_is_refused(error, log_det) -> None:
     for g in (
         WrongLogDet(log_det),
         lz.Chain(WrongLogDet(log_det)),
-        lz.OnFirst(WrongLogDet(log_det), 6),
+        lz.bijections.PartialBijection(WrongLogDet(log_det), 6),
     ):
         with pytest.raises(error, match="the log-determinant of WrongLogDet"):
             g.forward_and_log_det(torch.randn(4, 6))
@@ -135,7 +138,7 @@ def test_a_wrong_log_determinant_is_refused(error, log_det) -> None:
 
 @pytest.mark.parametrize("gate", GATES)
 def test_a_class_around_the_gate_is_refused_when_it_is_defined(gate: str) -> None:
-    for bases in ((lz.Bijection,), (lz.Identity,), (lz.Bijection, lz.HasLogDet)):
+    for bases in ((lz.Bijection,), (lz.Identity,), (lz.Bijection, lz.bijections.HasLogDet)):
         with pytest.raises(InterfaceError, match=f"Old to define _{gate}, got .* rename"):
             type("Old", bases, {gate: lambda self, x: x})
 
@@ -188,7 +191,11 @@ def test_hooks_on_parts_are_called() -> None:
     inner.register_forward_hook(lambda module, args, out: heard.append("after"))
     inner.register_forward_pre_hook(lambda module, args: heard.append("before"))
     x = torch.randn(2, 5)
-    for g in (lz.Chain(lz.Identity(5), inner), lz.OnFirst(inner, 5), lz.Chain(inner).inv.inv):
+    for g in (
+        lz.Chain(lz.Identity(5), inner),
+        lz.bijections.PartialBijection(inner, 5),
+        lz.Chain(inner).inv.inv,
+    ):
         heard.clear()
         g(x)
         assert heard == ["before", "after"]
@@ -252,15 +259,17 @@ def test_the_default_log_determinant_is_that_of_the_jacobian() -> None:
             return torch.asinh(z).roll(-1, -1)
 
     g = Bend(3)
-    assert not isinstance(g, lz.HasLogDet)
-    assert isinstance(bijection("affine"), lz.HasLogDet)
+    assert not isinstance(g, lz.bijections.HasLogDet)
+    assert isinstance(bijection("affine"), lz.bijections.HasLogDet)
     for batch in ((), (4,), (2, 3), (0,)):
         x = torch.randn(*batch, 3, dtype=torch.float64)
         for mode in (torch.no_grad(), torch.inference_mode(), torch.enable_grad()):
             with mode:
                 z, log_det = g.forward_and_log_det(x)
-                chained = lz.Chain(g, lz.Orthogonal(3).double()).forward_and_log_det(x)[1]
+                chained = lz.Chain(g, lz.bijections.Orthogonal(3).double()).forward_and_log_det(x)[
+                    1
+                ]
             torch.testing.assert_close(log_det, torch.cosh(x).log().sum(-1))
             torch.testing.assert_close(chained, log_det)
-            torch.testing.assert_close(lz.forward_and_log_det(g, x)[0], z)
+            torch.testing.assert_close(lz.bijections.forward_and_log_det(g, x)[0], z)
     assert g.forward_and_log_det(torch.randn(2, 3).half())[1].dtype == torch.float16

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 
 import linearizer as lz
-from linearizer import operators as ops
+from linearizer import linalg
 from registry import BIJECTIONS, OPERATORS, bijection, fitting, operator
 
 # One direction of the derivative instead of all: quicker, and as strict along that direction.
@@ -24,7 +24,9 @@ def test_points(name: str) -> None:
     assert gradcheck(g, x, **FAST)
     assert gradcheck(g.inverse, z, **FAST)
     if any(True for _ in g.parameters()):  # the others preserve volume: nothing to differentiate
-        assert gradcheck(lambda x: sum(t.sum() for t in lz.forward_and_log_det(g, x)), x, **FAST)
+        assert gradcheck(
+            lambda x: sum(t.sum() for t in lz.bijections.forward_and_log_det(g, x)), x, **FAST
+        )
 
 
 @pytest.mark.parametrize("name", [n for n in BIJECTIONS if list(BIJECTIONS[n]().parameters())])
@@ -41,7 +43,7 @@ def test_parameters(name: str) -> None:
             self.g = g
 
         def forward(self, x: Tensor) -> Tensor:
-            z, log_det = lz.forward_and_log_det(self.g, x)
+            z, log_det = lz.bijections.forward_and_log_det(self.g, x)
             back = self.g.inverse(latent)
             return torch.cat([z.flatten(), log_det.flatten(), back.flatten()])
 
@@ -88,7 +90,7 @@ def test_action(name: str) -> None:
     y = torch.randn(2, *A.out_shape, dtype=torch.float64)
     _check(A, lambda A: A(z))
     _check(A, lambda A: A.adjoint(y))
-    _check(A, lambda A: ops.fuse(A)(z))
+    _check(A, lambda A: linalg.fuse(A)(z))
 
 
 @pytest.mark.parametrize("name", [n for n in OPERATORS if OPERATORS[n][0] in SPREAD])
@@ -96,12 +98,12 @@ def test_algebra(name: str) -> None:
     A = operator(name)
     y = torch.randn(2, *A.out_shape, dtype=torch.float64)
     if A.n_in == A.n_out or OPERATORS[name][0] != "low rank":  # of constant rank nearby
-        _check(A, lambda A: ops.singular_values(A)[:2])
-    if not OPERATORS[name][0].startswith("low rank") and ops.rank(A) == min(A.n_in, A.n_out):
-        _check(A, lambda A: ops.pinv(A)(y))
+        _check(A, lambda A: linalg.singular_values(A)[:2])
+    if not OPERATORS[name][0].startswith("low rank") and linalg.rank(A) == min(A.n_in, A.n_out):
+        _check(A, lambda A: linalg.pinv(A)(y))
         if A.in_shape == A.out_shape:
-            _check(A, ops.logabsdet)
-            _check(A, lambda A: ops.expm(A, 0.5)(y))
+            _check(A, linalg.logabsdet)
+            _check(A, lambda A: linalg.expm(A, 0.5)(y))
 
 
 @pytest.mark.parametrize("name", ["dense", "low rank", "update"])

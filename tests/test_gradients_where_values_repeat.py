@@ -15,17 +15,17 @@ FAST = {"fast_mode": True, "atol": 1e-5}
 Function = Callable[[lz.LinearOperator], Tensor]
 
 FUNCTIONS: dict[str, Function] = {
-    "root": lambda A: lz.power(A, 0.5).to_dense(),
-    "pinv": lambda A: lz.pinv(A).to_dense(),
-    "sum of singular values": lambda A: lz.singular_values(A).sum(),
-    "log det": lz.logabsdet,
-    "expm": lambda A: lz.expm(A, 0.5).to_dense(),
-    "norm": lz.norm,
-    "cond": lz.cond,
-    "svd": lambda A: sum(part.sum() for part in lz.svd(A)),
-    "range": lambda A: lz.range_basis(A).sum(),
-    "null space": lambda A: lz.null_basis(A).sum(),
-    "eig": lambda A: sum(part.abs().sum() for part in lz.eig(A)),
+    "root": lambda A: lz.linalg.power(A, 0.5).to_dense(),
+    "pinv": lambda A: lz.linalg.pinv(A).to_dense(),
+    "sum of singular values": lambda A: lz.linalg.singular_values(A).sum(),
+    "log det": lz.linalg.logabsdet,
+    "expm": lambda A: lz.linalg.expm(A, 0.5).to_dense(),
+    "norm": lz.linalg.norm,
+    "cond": lz.linalg.cond,
+    "svd": lambda A: sum(part.sum() for part in lz.linalg.svd(A)),
+    "range": lambda A: lz.linalg.range_basis(A).sum(),
+    "null space": lambda A: lz.linalg.null_basis(A).sum(),
+    "eig": lambda A: sum(part.abs().sum() for part in lz.linalg.eig(A)),
 }
 OF_SQUARE = ("root", "log det", "expm", "eig")
 
@@ -103,22 +103,22 @@ def test_repeated_values(name: str, what: str) -> None:
 @pytest.mark.parametrize("name", REPEATED)
 def test_powers(name: str, s: float) -> None:
     M = REPEATED[name]().requires_grad_()
-    assert gradcheck(of_matrix(lambda A: lz.power(A, s).to_dense()), M, **FAST)
+    assert gradcheck(of_matrix(lambda A: lz.linalg.power(A, s).to_dense()), M, **FAST)
 
 
 def test_root_of_two_identities() -> None:
     """`d M^½ = dM / (2 √2)` at 2 I."""
     M = (2 * torch.eye(3).double()).requires_grad_()
-    (gradient,) = torch.autograd.grad(lz.power(lz.Dense(M), 0.5).to_dense().sum(), M)
+    (gradient,) = torch.autograd.grad(lz.linalg.power(lz.Dense(M), 0.5).to_dense().sum(), M)
     torch.testing.assert_close(gradient, torch.full((3, 3), 8**-0.5).double())
 
 
 def test_a_root_beside_zero() -> None:
     """Along matrices of the same rank there is a derivative, and the gradient is its."""
     Q = torch.randn(4, 2, dtype=torch.float64).requires_grad_()
-    assert gradcheck(lambda Q: lz.power(lz.Dense(Q @ Q.mT), 0.5).to_dense(), Q, **FAST)
+    assert gradcheck(lambda Q: lz.linalg.power(lz.Dense(Q @ Q.mT), 0.5).to_dense(), Q, **FAST)
     M = torch.diag(torch.tensor([4.0, 0.0, 0.0]).double()).requires_grad_()
-    (gradient,) = torch.autograd.grad(lz.power(lz.Dense(M), 0.5).to_dense().sum(), M)
+    (gradient,) = torch.autograd.grad(lz.linalg.power(lz.Dense(M), 0.5).to_dense().sum(), M)
     assert bool(torch.isfinite(gradient).all())
     assert float(gradient[1:, 1:].abs().max()) == 0
 
@@ -128,11 +128,11 @@ def test_what_does_not_depend_on_the_choice_of_vectors() -> None:
     weights = torch.randn(4, 4, dtype=torch.float64)
 
     def of_svd(M: Tensor) -> Tensor:
-        U, _, V = lz.svd(lz.Dense(M), k=2)
+        U, _, V = lz.linalg.svd(lz.Dense(M), k=2)
         return (weights * (U.mT @ V)).sum()
 
     def of_eig(M: Tensor) -> Tensor:
-        vectors = lz.eig(lz.Dense((M + M.mT) / 2)).vectors[:2]
+        vectors = lz.linalg.eig(lz.Dense((M + M.mT) / 2)).vectors[:2]
         return (weights * (vectors.mT @ vectors)).sum()
 
     for function in (of_svd, of_eig):
@@ -145,13 +145,15 @@ def test_svd_and_eig_of_distinct_values(shape: tuple[int, int]) -> None:
     weights = torch.randn(2, *shape, dtype=torch.float64)
 
     def of_svd(M: Tensor) -> Tensor:
-        U, S, V = lz.svd(lz.Dense(M))
+        U, S, V = lz.linalg.svd(lz.Dense(M))
         return (
             (U.abs() @ weights[0, :, 0]).sum() + S.square().sum() + (V.abs() @ weights[1, 0]).sum()
         )
 
     def of_eig(M: Tensor) -> Tensor:
-        e = lz.eig(lz.Dense(M @ M.mT + 2 * torch.diag(torch.arange(4.0).double()) @ M @ M.mT))
+        e = lz.linalg.eig(
+            lz.Dense(M @ M.mT + 2 * torch.diag(torch.arange(4.0).double()) @ M @ M.mT)
+        )
         return (e.vectors.abs() @ weights[0, :, 0]).sum() + e.values.sum()
 
     assert gradcheck(of_svd, M, **FAST)
@@ -164,7 +166,7 @@ def test_a_null_space_moves() -> None:
     weights = torch.randn(5, 5, dtype=torch.float64)
 
     def projection(U: Tensor, V: Tensor) -> Tensor:
-        N = lz.null_basis(lz.Dense(U @ V.mT))
+        N = lz.linalg.null_basis(lz.Dense(U @ V.mT))
         return weights * (N.mT @ N)
 
     assert gradcheck(projection, (U.requires_grad_(), V.requires_grad_()), **FAST)
@@ -180,7 +182,7 @@ def test_dependent_factors(what: str) -> None:
 
     def of_factors(U: Tensor, V: Tensor) -> Tensor:
         if what == "svd":
-            left, values, right = lz.svd(lz.IdentityPlusLowRank(1.0, U, V), 1)
+            left, values, right = lz.linalg.svd(lz.IdentityPlusLowRank(1.0, U, V), 1)
             return values * left.mT @ right
         return function(lz.IdentityPlusLowRank(1.0, U, V))
 
@@ -190,7 +192,7 @@ def test_dependent_factors(what: str) -> None:
 
 def test_nothing_is_divided_by_a_determinant_of_zero() -> None:
     M = torch.diag(torch.tensor([1.0, 0.0]).double()).requires_grad_()
-    for function in (lz.logabsdet, lz.cond):
+    for function in (lz.linalg.logabsdet, lz.linalg.cond):
         value = function(lz.Dense(M))
         assert bool(value.isinf())
         (gradient,) = torch.autograd.grad(value, M)

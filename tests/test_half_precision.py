@@ -22,19 +22,19 @@ def projection(basis: Tensor) -> Tensor:
 FUNCTIONS: dict[str, Callable[[lz.LinearOperator], Tensor]] = {
     "matrix": lambda A: A.to_dense(),
     "matrix of the transpose": lambda A: A.T.to_dense(),
-    "fuse": lambda A: lz.fuse(A).to_dense(),
-    "2A": lambda A: lz.fuse(2 * A).to_dense(),
-    "pinv": lambda A: lz.pinv(A).to_dense(),
-    "singular values": lz.singular_values,
-    "norm": lz.norm,
-    "svd": lambda A: lz.svd(A).singular_values,
-    "range": lambda A: projection(lz.range_basis(A)),
-    "null space": lambda A: projection(lz.null_basis(A)),
+    "fuse": lambda A: lz.linalg.fuse(A).to_dense(),
+    "2A": lambda A: lz.linalg.fuse(2 * A).to_dense(),
+    "pinv": lambda A: lz.linalg.pinv(A).to_dense(),
+    "singular values": lz.linalg.singular_values,
+    "norm": lz.linalg.norm,
+    "svd": lambda A: lz.linalg.svd(A).singular_values,
+    "range": lambda A: projection(lz.linalg.range_basis(A)),
+    "null space": lambda A: projection(lz.linalg.null_basis(A)),
 }
 OF_SQUARE: dict[str, Callable[[lz.LinearOperator], Tensor]] = {
-    "expm": lambda A: lz.expm(A, 0.5).to_dense(),
-    "cube": lambda A: lz.matrix_power(A, 3).to_dense(),
-    "A A": lambda A: lz.fuse(A @ A).to_dense(),
+    "expm": lambda A: lz.linalg.expm(A, 0.5).to_dense(),
+    "cube": lambda A: lz.linalg.matrix_power(A, 3).to_dense(),
+    "A A": lambda A: lz.linalg.fuse(A @ A).to_dense(),
 }
 
 
@@ -45,11 +45,13 @@ def test_functions(name: str, dtype: torch.dtype) -> None:
     A = operator(name, torch.float32).to(dtype)
     exact = operator(name, torch.float64)
     exact.load_state_dict(A.state_dict())
-    if lz.rank(A) != lz.rank(exact):  # rounding lifted zeros, and counts them as zeros
+    if lz.linalg.rank(A) != lz.linalg.rank(
+        exact
+    ):  # rounding lifted zeros, and counts them as zeros
         exact = lz.Dense(A.to_dense().double())
     square = A.in_shape == A.out_shape
     for what, function in (FUNCTIONS | OF_SQUARE if square else FUNCTIONS).items():
-        if what in ("pinv", "range", "null space") and lz.rank(A) != lz.rank(exact):
+        if what in ("pinv", "range", "null space") and lz.linalg.rank(A) != lz.linalg.rank(exact):
             continue
         found, expected = function(A), function(exact)
         assert found.dtype == dtype, what
@@ -57,7 +59,7 @@ def test_functions(name: str, dtype: torch.dtype) -> None:
         error = (found.double() - expected).abs().max() if expected.numel() else torch.zeros(())
         size = expected.abs().max() if expected.numel() else torch.ones(())
         if what == "pinv":
-            size = size * lz.norm(exact) * expected.abs().max()
+            size = size * lz.linalg.norm(exact) * expected.abs().max()
         assert float(error) <= ROUGH[dtype] * max(float(size), 1.0), (what, float(error))
 
 
@@ -74,8 +76,8 @@ def test_flows(name: str, dtype: torch.dtype) -> None:
         torch.manual_seed(0)
         family = FLOWS[name]().to(dtype)
     z = torch.randn(3, 5).to(dtype)
-    sampled = lz.integrate(family, z, 5, end=0.8)
-    collapsed = lz.collapse(family, 5, end=0.8)
+    sampled = lz.flows.integrate(family, z, 5, end=0.8)
+    collapsed = lz.flows.collapse(family, 5, end=0.8)
     assert sampled.dtype == collapsed.dtype == dtype
     error = (sampled - collapsed(z)).abs().max() / sampled.abs().max()
     assert float(error) < 2 * ROUGH[dtype]
@@ -85,7 +87,11 @@ def test_flows(name: str, dtype: torch.dtype) -> None:
 def test_gradients_reach_the_entries(dtype: torch.dtype) -> None:
     M = (torch.eye(3) + 0.1).to(dtype).requires_grad_()
     wide = M.detach().double().requires_grad_()
-    for function in (lz.norm, lambda A: lz.pinv(A).to_dense().sum(), lz.logabsdet):
+    for function in (
+        lz.linalg.norm,
+        lambda A: lz.linalg.pinv(A).to_dense().sum(),
+        lz.linalg.logabsdet,
+    ):
         (ours,) = torch.autograd.grad(function(lz.Dense(M)), M)
         (theirs,) = torch.autograd.grad(function(lz.Dense(wide)), wide)
         assert float((ours - theirs).abs().max()) < ROUGH[dtype]

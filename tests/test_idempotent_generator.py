@@ -29,11 +29,15 @@ def model() -> lz.IdempotentGenerator:
     return lz.IdempotentGenerator.fit(bijection(), data().split(100), rank=K)
 
 
-def projections() -> list[lz.operators.BinaryProjection]:
+def projections() -> list[lz.operators.LearnedProjection]:
     torch.manual_seed(2)
     made = [
-        cls(lz.BinaryMask(N, rank=K)).double()
-        for cls in (lz.BinaryDiagonal, lz.OrthogonalProjection, lz.ObliqueProjection)
+        cls(lz.operators.BinaryMask(N, rank=K)).double()
+        for cls in (
+            lz.operators.LearnedDiagonalProjection,
+            lz.operators.LearnedOrthogonalProjection,
+            lz.operators.LearnedObliqueProjection,
+        )
     ]
     torch.nn.init.normal_(made[-1].shear)  # type: ignore[arg-type]
     return made
@@ -45,7 +49,7 @@ def projections() -> list[lz.operators.BinaryProjection]:
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("rank", [None, 4])
 def test_a_mask_is_binary_and_has_a_gradient(estimator, rank):
-    mask = lz.BinaryMask((3, 3), rank, estimator)
+    mask = lz.operators.BinaryMask((3, 3), rank, estimator)
     torch.nn.init.normal_(mask.scores)
     for _ in range(10):
         b = mask()
@@ -59,7 +63,7 @@ def test_a_mask_is_binary_and_has_a_gradient(estimator, rank):
 def test_a_mask_finds_the_coordinates_that_matter(estimator):
     """What only a gradient can tell: ones where the data are, zeros under rank pressure."""
     torch.manual_seed(0)
-    mask = lz.BinaryMask(N, estimator=estimator)
+    mask = lz.operators.BinaryMask(N, estimator=estimator)
     scales = torch.tensor([0.0, 3.0, 0.0, 0.0, 2.0, 0.0, 2.5, 0.0])
     optimizer = torch.optim.Adam(mask.parameters(), lr=0.1)
     for _ in range(200):
@@ -81,12 +85,12 @@ def test_the_rotation_carries_probabilities_to_the_mask():
 @pytest.mark.parametrize("rank", [0, -1, N + 1])
 def test_a_mask_refuses_an_impossible_rank(rank):
     with pytest.raises(RangeError, match="rank of a mask"):
-        lz.BinaryMask(N, rank)
+        lz.operators.BinaryMask(N, rank)
 
 
 def test_a_mask_refuses_an_unknown_estimator():
     with pytest.raises(RangeError, match="estimator"):
-        lz.BinaryMask(N, estimator="magic")  # type: ignore[arg-type]
+        lz.operators.BinaryMask(N, estimator="magic")  # type: ignore[arg-type]
 
 
 # Projections ----------------------------------------------------------------------------
@@ -102,14 +106,14 @@ def test_a_projection_stays_one_in_training_and_when_frozen(which):
         (P(z) - z.roll(1, 1)).square().sum().backward()
         optimizer.step()
         torch.testing.assert_close(P(P(z)), P(z), rtol=1e-10, atol=1e-10)
-        assert lz.rank(P) == K
+        assert lz.linalg.rank(P) == K
     frozen = P.frozen()
     assert not any(p.requires_grad for p in frozen.parameters())
     torch.testing.assert_close(frozen(z), P(z).detach(), rtol=1e-10, atol=1e-10)
 
 
 def test_a_mask_that_keeps_nothing_is_not_frozen():
-    P = lz.BinaryDiagonal(lz.BinaryMask(N))
+    P = lz.operators.LearnedDiagonalProjection(lz.operators.BinaryMask(N))
     torch.nn.init.constant_(P.mask.scores, -1.0)
     with pytest.raises(RangeError, match="all zeros"):
         P.frozen()
@@ -117,7 +121,7 @@ def test_a_mask_that_keeps_nothing_is_not_frozen():
 
 def test_only_vectors_are_rotated():
     with pytest.raises(ShapeError, match="flatten it"):
-        lz.OrthogonalProjection(lz.BinaryMask((2, 4)))
+        lz.operators.LearnedOrthogonalProjection(lz.operators.BinaryMask((2, 4)))
 
 
 # The projector --------------------------------------------------------------------------
@@ -147,7 +151,7 @@ def test_it_is_the_best_projection_of_its_rank(model):
     error = (z - model.projection(z)).square().sum()
     for seed in range(5):
         torch.manual_seed(seed)
-        other = lz.Projection.onto(model.basis + 0.1 * torch.randn(N, K).double())
+        other = lz.OrthogonalProjection.onto(model.basis + 0.1 * torch.randn(N, K).double())
         assert float((z - other(z)).square().sum()) > float(error)
     variances = (z @ model.basis).var(0, correction=0)
     torch.testing.assert_close(variances, model.variances)

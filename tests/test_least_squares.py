@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 import linearizer as lz
-from linearizer.operators import LeastSquares
+from linearizer.estimation import LeastSquares
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 N, M, COUNT = 5, 4, 60

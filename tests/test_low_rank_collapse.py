@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import linearizer as lz
-from linearizer.operators import LinearOperator, Method, TimeDependentOperator
+from linearizer.flows import Method, TimeDependentOperator
+from linearizer.operators import LinearOperator
 
 METHODS = ["euler", "midpoint", "heun", "rk4"]
 
@@ -40,11 +41,11 @@ class Wave(TimeDependentOperator):
         return 1.0
 
 
-def dense_euler(family: TimeDependentOperator, steps: int) -> Tensor:
+def dense_euler(operator: TimeDependentOperator, steps: int) -> Tensor:
     """The product of the matrices I + h L(t), in float64."""
-    h, state = 1 / steps, torch.eye(*family.shape, dtype=torch.float64)
+    h, state = 1 / steps, torch.eye(*operator.shape, dtype=torch.float64)
     for i in range(steps):
-        L = family.velocity(i * h)
+        L = operator.velocity(i * h)
         U, V = L.U.double(), L.V.double()
         state = state + h * (L.scale.double() * state + U @ (V.mT @ state))
     return state
@@ -57,8 +58,8 @@ def expected() -> Tensor:
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-4), (torch.float64, 1e-12)])
 def test_it_is_exact(dtype: torch.dtype, error: float, expected: Tensor) -> None:
-    family = Wave(1024, 8, dtype)
-    collapsed = lz.collapse(family, 100)
+    operator = Wave(1024, 8, dtype)
+    collapsed = lz.flows.collapse(operator, 100)
     assert isinstance(collapsed, lz.IdentityPlusLowRank)
     assert collapsed.U.shape == (1024, 800)
     difference = collapsed.to_dense().double() - expected
@@ -69,10 +70,10 @@ def test_it_is_exact(dtype: torch.dtype, error: float, expected: Tensor) -> None
 @pytest.mark.parametrize("steps", [1, 2, 7, 40])
 def test_it_equals_the_steps_one_by_one(method: Method, steps: int) -> None:
     """Also where the rank of all steps together exceeds n: 40 steps of rk4 have 240."""
-    family = Wave(50, 2, torch.float64)
+    operator = Wave(50, 2, torch.float64)
     z = torch.randn(6, 50, dtype=torch.float64)
-    collapsed = lz.collapse(family, steps, method)
-    expected = lz.integrate(family.velocity, z, steps, method)
+    collapsed = lz.flows.collapse(operator, steps, method)
+    expected = lz.flows.integrate(operator.velocity, z, steps, method)
     torch.testing.assert_close(collapsed(z), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -80,35 +81,38 @@ def test_it_equals_the_steps_one_by_one(method: Method, steps: int) -> None:
     ("method", "rank"), [("euler", 2), ("midpoint", 4), ("heun", 4), ("rk4", 6)]
 )
 def test_a_step_has_the_rank_of_its_distinct_velocities(method: Method, rank: int) -> None:
-    step = lz.collapse(Wave(50, 2, torch.float64), 1, method)
+    step = lz.flows.collapse(Wave(50, 2, torch.float64), 1, method)
     assert isinstance(step, lz.IdentityPlusLowRank)
     assert step.U.shape == (50, rank)
 
 
 def test_it_becomes_a_matrix_when_that_is_smaller() -> None:
-    family = Wave(20, 3, torch.float64)
-    assert isinstance(lz.collapse(family, 6), lz.IdentityPlusLowRank)
-    assert isinstance(lz.collapse(family, 7), lz.Dense)
+    operator = Wave(20, 3, torch.float64)
+    assert isinstance(lz.flows.collapse(operator, 6), lz.IdentityPlusLowRank)
+    assert isinstance(lz.flows.collapse(operator, 7), lz.Dense)
 
 
 def test_backwards_undoes_it_in_the_limit() -> None:
-    family = Wave(30, 2, torch.float64)
-    there, back = lz.collapse(family, 40, "rk4"), lz.collapse(family, 40, "rk4", 1.0, 0.0)
+    operator = Wave(30, 2, torch.float64)
+    there, back = (
+        lz.flows.collapse(operator, 40, "rk4"),
+        lz.flows.collapse(operator, 40, "rk4", 1.0, 0.0),
+    )
     torch.testing.assert_close(
         (back @ there).to_dense(), torch.eye(30, dtype=torch.float64), rtol=0, atol=1e-7
     )
 
 
 def test_gradients_reach_the_family() -> None:
-    family = lz.HyperLowRank(8, rank=2, width=8).double()
-    nn.init.normal_(family.network[-1].weight)
+    operator = lz.flows.LowRankHypernetwork(8, rank=2, width=8).double()
+    nn.init.normal_(operator.network[-1].weight)
     z = torch.randn(3, 8, dtype=torch.float64)
     grads = []
     for sample in (
-        lz.collapse(family, 6, "heun", 0.0, 0.8)(z),
-        lz.integrate(family.velocity, z, 6, "heun", 0.0, 0.8),
+        lz.flows.collapse(operator, 6, "heun", 0.0, 0.8)(z),
+        lz.flows.integrate(operator.velocity, z, 6, "heun", 0.0, 0.8),
     ):
-        grads.append(torch.autograd.grad(sample.square().sum(), list(family.parameters())))
+        grads.append(torch.autograd.grad(sample.square().sum(), list(operator.parameters())))
     for a, b in zip(*grads, strict=True):
         torch.testing.assert_close(a, b)
 
@@ -116,16 +120,16 @@ def test_gradients_reach_the_family() -> None:
 @torch.no_grad()
 def test_images_of_64_by_64_collapse_in_seconds_and_little_memory() -> None:
     n, steps = 12288, 100
-    family = Wave(n, 8, torch.float32)
+    operator = Wave(n, 8, torch.float32)
     before = _peak_bytes()
     started = time.process_time()  # of this process alone
-    collapsed = lz.collapse(family, steps)
+    collapsed = lz.flows.collapse(operator, steps)
     seconds = time.process_time() - started
     assert _peak_bytes() - before < 4 * n * n  # less than one matrix in float32
     assert seconds < 20  # about one is usual
     assert collapsed.U.shape == (n, 800)
     z = torch.randn(2, n)
-    expected = lz.integrate(family.velocity, z, steps)
+    expected = lz.flows.integrate(operator.velocity, z, steps)
     assert float((collapsed(z) - expected).norm() / expected.norm()) < 1e-4
 
 

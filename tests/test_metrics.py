@@ -147,12 +147,12 @@ def test_nested_weights_are_refused(tmp_path):
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 64, 64)])
 def test_a_loaded_classifier_judges_as_the_saved_one(shape, tmp_path):
-    judge, images = Classifier(shape, classes=4, num_features=16), torch.randn(6, *shape)
-    judge.save_pretrained(tmp_path)
+    classifier, images = Classifier(shape, classes=4, num_features=16), torch.randn(6, *shape)
+    classifier.save_pretrained(tmp_path)
     loaded = lz.load(tmp_path)
     assert not loaded.training
     assert loaded(images).shape == (6, 4)
-    assert torch.equal(loaded(images), judge(images))
+    assert torch.equal(loaded(images), classifier(images))
 
 
 @pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="no MNIST files here")
@@ -161,9 +161,9 @@ def test_the_larger_classifier_learns_mnist():
     from linearizer.training import train_classifier
 
     rest, held_out = load_mnist(DATA / "mnist", train=False).split(2000)
-    judge = train_classifier(rest, steps=150)
-    assert not judge.training
-    assert judge.accuracy(held_out.images, held_out.labels) > 0.9
+    classifier = train_classifier(rest, steps=150)
+    assert not classifier.training
+    assert classifier.accuracy(held_out.images, held_out.labels) > 0.9
 
 
 def test_frechet_distance_of_gaussians():
@@ -175,10 +175,10 @@ def test_frechet_distance_of_gaussians():
 
 
 def test_frechet_distance_in_batches_is_that_at_once():
-    judge = Classifier((1, 8, 8), num_features=16)
+    classifier = Classifier((1, 8, 8), num_features=16)
     x, y = load_digits().images.split(900)
-    expected = feature_distance(judge.features(x).detach(), judge.features(y).detach())
-    assert frechet_distance(judge, x, y) == pytest.approx(expected, abs=1e-4)
+    expected = feature_distance(classifier.features(x).detach(), classifier.features(y).detach())
+    assert frechet_distance(classifier, x, y) == pytest.approx(expected, abs=1e-4)
 
 
 # Likelihood
@@ -190,7 +190,7 @@ def test_bits_of_a_flow_whose_density_is_known():
     flow = OneStepFlow.fit(lz.vector_bijection(4), [x])
     nats = -torch.distributions.MultivariateNormal(x.mean(0), x.T.cov()).log_prob(x).mean() / 4
     expected = float(nats) / math.log(2) + math.log2(255 / 2)
-    assert bits_per_dimension(flow, x, levels=256) == pytest.approx(expected, abs=1e-2)
+    assert bits_per_dimension(flow, x, quantization_levels=256) == pytest.approx(expected, abs=1e-2)
     assert bits_per_dimension(flow, x, 256, batch_size=77) == pytest.approx(
         bits_per_dimension(flow, x, 256, batch_size=2000), abs=1e-5
     )

@@ -142,7 +142,7 @@ USES: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module], Tensor]]] =
             f.fit([(images(f), images(f).flip(-1))], kernel_size=1, ridge=0.1, refinement=2).kernel
         ),
     ),
-    "whitening": (styles, lambda f: f.whitening([images(f)], images(f)[0]).kernel),
+    "whitening": (styles, lambda f: f.from_picture([images(f)], images(f)[0]).kernel),
     "fingerprint": (styles, lambda f: torch.tensor(float(len(f.fingerprint())))),
 }
 

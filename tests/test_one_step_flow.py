@@ -9,7 +9,7 @@ from torch import Tensor
 
 import linearizer as lz
 from linearizer.errors import RangeError, ShapeError
-from linearizer.operators import Method
+from linearizer.flows import Method
 from linearizer.testing import perturb_
 
 METHODS: list[Method] = ["euler", "midpoint", "heun", "rk4"]
@@ -40,8 +40,8 @@ def flow(request: pytest.FixtureRequest) -> lz.OneStepFlow:
 
 def paper(steps: int | None = 20, method: Method = "euler") -> lz.OneStepFlow:
     torch.manual_seed(2)
-    family = perturb_(lz.HyperLowRank(N, rank=2, width=8).double())
-    return lz.OneStepFlow(latents(), family, latents(5), steps=steps, method=method)
+    operator = perturb_(lz.flows.LowRankHypernetwork(N, rank=2, width=8).double())
+    return lz.OneStepFlow(latents(), operator, latents(5), steps=steps, method=method)
 
 
 def test_fit_takes_means_and_covariances_to_standard_noise() -> None:
@@ -110,12 +110,12 @@ def test_encode_and_decode(flow: lz.OneStepFlow) -> None:
 def test_two_parts_make_the_whole(s: float) -> None:
     flow = lz.OneStepFlow.fit(latents(), data().split(100), g_noise=latents(5), noise=[data()])
     x = torch.randn(5, N, dtype=torch.float64)
-    whole = flow.partial(s, 1.0)(flow.partial(0.0, s)(x))
+    whole = flow.flow_map(s, 1.0)(flow.flow_map(0.0, s)(x))
     torch.testing.assert_close(whole, flow.collapse()(x), rtol=1e-10, atol=1e-10)
-    back = flow.partial(1.0, s)(flow.collapse()(x))
-    torch.testing.assert_close(back, flow.partial(0.0, s)(x), rtol=1e-10, atol=1e-10)
+    back = flow.flow_map(1.0, s)(flow.collapse()(x))
+    torch.testing.assert_close(back, flow.flow_map(0.0, s)(x), rtol=1e-10, atol=1e-10)
     steps = int(8 * s)
-    first, second = flow.partial(0.0, s, steps, "rk4"), flow.partial(s, 1.0, 8 - steps, "rk4")
+    first, second = flow.flow_map(0.0, s, steps, "rk4"), flow.flow_map(s, 1.0, 8 - steps, "rk4")
     torch.testing.assert_close(second(first(x)), flow.collapse(8, "rk4")(x), **CLOSE)
 
 
@@ -132,8 +132,8 @@ def test_interpolation_is_straight_in_the_latents(flow: lz.OneStepFlow) -> None:
 def plane(kind: str) -> lz.OneStepFlow:
     if kind == "paper":
         torch.manual_seed(2)
-        family = perturb_(lz.HyperLowRank(2, rank=1, width=8).double())
-        return lz.OneStepFlow(latents(0, 2), family, latents(5, 2), steps=4, method="midpoint")
+        operator = perturb_(lz.flows.LowRankHypernetwork(2, rank=1, width=8).double())
+        return lz.OneStepFlow(latents(0, 2), operator, latents(5, 2), steps=4, method="midpoint")
     return lz.OneStepFlow.fit(latents(0, 2), data(n=2).split(100))
 
 
@@ -159,7 +159,7 @@ def test_density_is_that_of_the_change_of_variables(flow: lz.OneStepFlow) -> Non
     )
 
 
-# The paper's family ------------------------------------------------------------------------
+# The paper's operator ------------------------------------------------------------------------
 
 
 def test_its_one_step_is_the_sampler_of_its_own_steps() -> None:
@@ -172,7 +172,7 @@ def test_its_one_step_is_the_sampler_of_its_own_steps() -> None:
 
 def test_it_stops_on_the_papers_grid() -> None:
     flow = paper()
-    expected = lz.collapse(flow.family, 20, "euler", 0.0, 0.95).to_dense()
+    expected = lz.flows.collapse(flow.operator, 20, "euler", 0.0, 0.95).to_dense()
     torch.testing.assert_close(flow.collapse().operator.to_dense(), expected, **CLOSE)
 
 
@@ -201,21 +201,21 @@ def test_wrong_arguments_are_refused(flow: lz.OneStepFlow) -> None:
     for ask in (
         lambda: flow.collapse(0),
         lambda: flow.collapse(5, "leapfrog"),
-        lambda: flow.partial(-0.1, 1.0),
-        lambda: flow.partial(0.0, 1.1),
+        lambda: flow.flow_map(-0.1, 1.0),
+        lambda: flow.flow_map(0.0, 1.1),
         lambda: flow.sample(0),
         lambda: flow.sample(2, temperature=-1.0),
         lambda: flow.interpolate(*data(2), 1),
-        lambda: lz.OneStepFlow(flow.g_data, flow.family, steps=0),
+        lambda: lz.OneStepFlow(flow.g_data, flow.operator, steps=0),
     ):
         with pytest.raises(RangeError):
             ask()
     with pytest.raises(ShapeError):
         flow.decode(torch.randn(2, N + 1, dtype=torch.float64))
     with pytest.raises(ShapeError, match="latents of one shape"):
-        lz.OneStepFlow(lz.Identity(N + 1), flow.family)
+        lz.OneStepFlow(lz.Identity(N + 1), flow.operator)
     with pytest.raises(ShapeError, match="latents of one shape"):
-        lz.OneStepFlow(flow.g_data, flow.family, lz.Identity(N + 1))
+        lz.OneStepFlow(flow.g_data, flow.operator, lz.Identity(N + 1))
 
 
 def test_saved_and_loaded(flow: lz.OneStepFlow, tmp_path: Path) -> None:
@@ -231,8 +231,10 @@ def test_denoising_is_the_posterior_mean() -> None:
     """Of a Gaussian of variance s² under noise of variance σ², it is x s² / (s² + σ²)."""
     torch.manual_seed(0)
     s, sigma = 2.0, 0.5
-    family = lz.CovarianceFlow.between(torch.eye(3), (s**2 + sigma**2) * torch.eye(3))
-    flow = lz.OneStepFlow(lz.Identity(3), family).double()
+    operator = lz.flows.CovarianceFlow.from_covariances(
+        torch.eye(3), (s**2 + sigma**2) * torch.eye(3)
+    )
+    flow = lz.OneStepFlow(lz.Identity(3), operator).double()
     x = torch.randn(7, 3, dtype=torch.float64)
     expected = x * s**2 / (s**2 + sigma**2)
     torch.testing.assert_close(flow.denoise(x, sigma), expected, rtol=1e-6, atol=1e-6)

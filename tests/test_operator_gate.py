@@ -111,9 +111,15 @@ def test_autocast_does_not_round_products(name: str) -> None:
     z, y = torch.randn(3, *A.in_shape), torch.randn(3, *A.out_shape)
 
     def made() -> list[Tensor]:
-        found = [A(z), A.adjoint(y), lz.fuse(A)(z), lz.pinv(A)(y), lz.singular_values(A)]
-        found += [lz.svd(A).singular_values, A.to_dense()]
-        return [*found, lz.expm(A)(z)] if A.in_shape == A.out_shape else found
+        found = [
+            A(z),
+            A.adjoint(y),
+            lz.linalg.fuse(A)(z),
+            lz.linalg.pinv(A)(y),
+            lz.linalg.singular_values(A),
+        ]
+        found += [lz.linalg.svd(A).singular_values, A.to_dense()]
+        return [*found, lz.linalg.expm(A)(z)] if A.in_shape == A.out_shape else found
 
     expected = made()
     with torch.autocast("cpu", torch.bfloat16):
@@ -130,7 +136,7 @@ def test_autocast_does_not_round_flows(name: str) -> None:
     z = torch.randn(3, 5)
 
     def made() -> list[Tensor]:
-        return [lz.collapse(family, 5, end=0.8)(z), lz.integrate(family, z, 5, end=0.8)]
+        return [lz.flows.collapse(family, 5, end=0.8)(z), lz.flows.integrate(family, z, 5, end=0.8)]
 
     expected = made()
     with torch.autocast("cpu", torch.bfloat16):
@@ -143,9 +149,9 @@ def test_autocast_does_not_round_flows(name: str) -> None:
 def test_inference_mode(name: str) -> None:
     A = operator(name)
     z = torch.randn(2, *A.in_shape, dtype=torch.float64)
-    expected = [A(z), A.T(A(z)), lz.pinv(A)(A(z)), lz.svd(A).singular_values]
+    expected = [A(z), A.T(A(z)), lz.linalg.pinv(A)(A(z)), lz.linalg.svd(A).singular_values]
     with torch.inference_mode():
-        found = [A(z), A.T(A(z)), lz.pinv(A)(A(z)), lz.svd(A).singular_values]
+        found = [A(z), A.T(A(z)), lz.linalg.pinv(A)(A(z)), lz.linalg.svd(A).singular_values]
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 

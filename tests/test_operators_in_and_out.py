@@ -10,11 +10,11 @@ from scipy.sparse import linalg
 from torch import nn
 
 import linearizer as lz
-from foreign import FOREIGN_OPERATORS, N
 from linearizer.adapters import GPyTorchOperator
 from linearizer.errors import DtypeError, NotSaveableError, RangeError, ShapeError
 from linearizer.testing import check_linear, check_operator
 from registry import OPERATORS, operator
+from third_party import THIRD_PARTY_OPERATORS, N
 
 
 def test_a_linear_layer_is_its_weight():
@@ -42,7 +42,7 @@ def test_a_pair_of_functions():
     M = torch.randn(3, 5, dtype=torch.float64)
     A = lz.FunctionOperator(lambda z: z @ M.mT, 5, 3, lambda y: y @ M, like=M)
     check_operator(A)
-    torch.testing.assert_close(lz.pinv(A).to_dense(), torch.linalg.pinv(M))
+    torch.testing.assert_close(lz.linalg.pinv(A).to_dense(), torch.linalg.pinv(M))
 
 
 def test_a_function_alone_is_transposed_by_differentiation():
@@ -65,10 +65,10 @@ def test_a_lambda_is_not_saved(tmp_path):
 def build(name, dtype=torch.float64):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return FOREIGN_OPERATORS[name]().to(dtype)
+        return THIRD_PARTY_OPERATORS[name]().to(dtype)
 
 
-@pytest.mark.parametrize("name", FOREIGN_OPERATORS)
+@pytest.mark.parametrize("name", THIRD_PARTY_OPERATORS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 def test_linear_operators_of_gpytorch_obey_the_laws(name, dtype):
     A = build(name, dtype)
@@ -77,7 +77,7 @@ def test_linear_operators_of_gpytorch_obey_the_laws(name, dtype):
     torch.testing.assert_close(A.to_dense(), A.operator.to_dense())
 
 
-@pytest.mark.parametrize("name", [n for n in FOREIGN_OPERATORS if n != "rectangular"])
+@pytest.mark.parametrize("name", [n for n in THIRD_PARTY_OPERATORS if n != "rectangular"])
 def test_a_linearizer_on_one_has_the_whole_algebra(name):
     A = build(name)
     f = lz.Linearizer(lz.Identity(A.in_shape), A)
@@ -133,7 +133,7 @@ def test_scipy_solves_with_it():
     solution = linalg.lsqr(A.as_scipy(), y, atol=1e-12, btol=1e-12)[0]
     np.testing.assert_allclose(solution, z, atol=1e-8)
     largest = linalg.svds(A.as_scipy(), k=1, return_singular_vectors=False)
-    np.testing.assert_allclose(largest, float(lz.norm(A).detach()), rtol=1e-8)
+    np.testing.assert_allclose(largest, float(lz.linalg.norm(A).detach()), rtol=1e-8)
 
 
 def test_the_transpose_that_a_class_of_a_user_s_gives_is_kept():
@@ -154,6 +154,6 @@ def test_the_transpose_that_a_class_of_a_user_s_gives_is_kept():
 
     A = Cumulative(4)
     check_operator(A)
-    transposed = lz.fuse(lz.operators.Transpose(A))
+    transposed = lz.linalg.fuse(lz.operators.Transpose(A))
     assert isinstance(transposed, Cumulative)
     assert not transposed.upward

@@ -11,24 +11,24 @@ from linearizer.errors import LinearizerError, NonFiniteError, RangeError
 from registry import OPERATORS, operator
 
 FUNCTIONS: dict[str, Callable[[lz.LinearOperator], object]] = {
-    "singular values": lz.singular_values,
-    "tolerance": lz.tolerance,
-    "rank": lz.rank,
-    "norm": lz.norm,
-    "cond": lz.cond,
-    "pinv": lz.pinv,
-    "solve": lambda A: lz.solve(A, torch.ones(A.out_shape, dtype=A.dtype)),
-    "svd": lz.svd,
-    "range": lz.range_basis,
-    "null space": lz.null_basis,
+    "singular values": lz.linalg.singular_values,
+    "tolerance": lz.linalg.tolerance,
+    "rank": lz.linalg.rank,
+    "norm": lz.linalg.norm,
+    "cond": lz.linalg.cond,
+    "pinv": lz.linalg.pinv,
+    "solve": lambda A: lz.linalg.solve(A, torch.ones(A.out_shape, dtype=A.dtype)),
+    "svd": lz.linalg.svd,
+    "range": lz.linalg.range_basis,
+    "null space": lz.linalg.null_basis,
 }
 OF_SQUARE: dict[str, Callable[[lz.LinearOperator], object]] = {
-    "log det": lz.logabsdet,
-    "square": lambda A: lz.matrix_power(A, 2),
-    "inverse": lambda A: lz.matrix_power(A, -1),
-    "root": lambda A: lz.power(A, 0.5),
-    "expm": lz.expm,
-    "eig": lz.eig,
+    "log det": lz.linalg.logabsdet,
+    "square": lambda A: lz.linalg.matrix_power(A, 2),
+    "inverse": lambda A: lz.linalg.matrix_power(A, -1),
+    "root": lambda A: lz.linalg.power(A, 0.5),
+    "expm": lz.linalg.expm,
+    "eig": lz.linalg.eig,
 }
 
 
@@ -60,20 +60,20 @@ def test_an_infinite_entry_of_a_diagonal() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16], ids=str)
 def test_dependent_columns_span_what_they_span(dtype: torch.dtype) -> None:
     columns = torch.randn(6, 2, dtype=torch.float64)
-    independent = lz.Projection.onto(columns)
+    independent = lz.OrthogonalProjection.onto(columns)
     more = torch.cat([columns, columns @ torch.randn(2, 2).double(), torch.zeros(6, 1)], 1)
-    P = lz.Projection.onto(more[:, torch.tensor([4, 2, 0, 3, 1])].to(dtype))
+    P = lz.OrthogonalProjection.onto(more[:, torch.tensor([4, 2, 0, 3, 1])].to(dtype))
     assert P.basis.shape == (6, 2)
     assert P.dtype == dtype
     error = float((P.to_dense().double() - independent.to_dense()).abs().max())
     assert error < 30 * torch.finfo(dtype).eps
-    assert lz.rank(P) == 2
+    assert lz.linalg.rank(P) == 2
 
 
 def test_more_columns_than_dimensions() -> None:
-    P = lz.Projection.onto(torch.randn(2, 3, 9, dtype=torch.float64))
+    P = lz.OrthogonalProjection.onto(torch.randn(2, 3, 9, dtype=torch.float64))
     assert P.basis.shape == (2, 3, 6)
-    P = lz.Projection.onto(torch.randn(6, 1).double() @ torch.randn(1, 9).double())
+    P = lz.OrthogonalProjection.onto(torch.randn(6, 1).double() @ torch.randn(1, 9).double())
     assert P.basis.shape == (6, 1)
 
 
@@ -81,23 +81,23 @@ def test_the_span_of_dependent_columns_has_a_gradient() -> None:
     a, b = torch.randn(5, 2).double(), torch.randn(2, 3).double()
 
     def spanned(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return lz.Projection.onto(a @ b).to_dense()
+        return lz.OrthogonalProjection.onto(a @ b).to_dense()
 
     assert torch.autograd.gradcheck(spanned, (a.requires_grad_(), b.requires_grad_()), atol=1e-6)
 
 
 def test_nothing_is_spanned_by_zeros() -> None:
     with pytest.raises(RangeError, match="expected columns that span something"):
-        lz.Projection.onto(torch.zeros(5, 2))
+        lz.OrthogonalProjection.onto(torch.zeros(5, 2))
     with pytest.raises(NonFiniteError):
-        lz.Projection.onto(torch.full((5, 2), torch.nan))
+        lz.OrthogonalProjection.onto(torch.full((5, 2), torch.nan))
 
 
 def test_a_basis_that_training_changed_is_no_projection() -> None:
-    P = lz.Projection(torch.nn.Parameter(torch.eye(4, 2)))
+    P = lz.OrthogonalProjection(torch.nn.Parameter(torch.eye(4, 2)))
     with torch.no_grad():
         P.basis.mul_(1.5)
-    for function in (lz.pinv, lz.rank, lz.norm, lz.expm):
+    for function in (lz.linalg.pinv, lz.linalg.rank, lz.linalg.norm, lz.linalg.expm):
         with pytest.raises(RangeError, match="expected orthonormal columns"):
             function(P)
 

@@ -39,7 +39,7 @@ def test_a_model_is_small_and_its_card_complete(name):
         assert f"| {word}" in card
     assert "does not hold" not in card
     note = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    assert note["application"] != "one-step" or note["noise_deviation"] > 0
+    assert note["application"] != "one-step" or note["noise_std"] > 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -11,7 +11,7 @@ from linearizer.errors import NoRealRootError
 
 
 def power(matrix: Tensor, s: float) -> Tensor:
-    return lz.power(lz.Dense(matrix.double()), s).to_dense()
+    return lz.linalg.power(lz.Dense(matrix.double()), s).to_dense()
 
 
 def rotation(angle: float) -> Tensor:
@@ -92,9 +92,9 @@ def test_negative(value: float) -> None:
 def test_power_of_a_low_rank_update_that_is_all_of_space() -> None:
     """-I + 3 I Iᵀ = 2 I has a root, although its scale alone has none."""
     A = lz.IdentityPlusLowRank(-1.0, 3 * torch.eye(4), torch.eye(4))
-    torch.testing.assert_close(lz.power(A, 0.5).to_dense(), 2**0.5 * torch.eye(4))
+    torch.testing.assert_close(lz.linalg.power(A, 0.5).to_dense(), 2**0.5 * torch.eye(4))
 
 
 def test_float32_shear() -> None:
-    root = lz.power(lz.Dense(torch.tensor([[1.0, 1.0], [0.0, 1.0]])), 0.5).to_dense()
+    root = lz.linalg.power(lz.Dense(torch.tensor([[1.0, 1.0], [0.0, 1.0]])), 0.5).to_dense()
     torch.testing.assert_close(root, torch.tensor([[1.0, 0.5], [0.0, 1.0]]), rtol=0, atol=1e-5)

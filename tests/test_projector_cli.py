@@ -44,7 +44,7 @@ def test_a_run_leaves_a_nested_projector(run):
 @pytest.mark.parametrize("projection", ["diagonal", "orthogonal", "oblique"])
 def test_the_papers_recipe_trains_any_projection(projection, tmp_path):
     out = tmp_path / "run"
-    options = ["--recipe", "paper", "--projection", projection, "--estimator", "gumbel"]
+    options = ["--objective", "paper", "--projection", projection, "--estimator", "gumbel"]
     done = linearizer("train", "projector", *QUICK, *options, "--rank", "10", "--out", out)
     assert done.returncode == 0, done.stderr
     model = lz.IdempotentGenerator.from_pretrained(out)
@@ -126,7 +126,7 @@ def test_evaluate_writes_tables(run, tmp_path):
         (["train", "projector", *QUICK, "--rank", "64", "--out", "x"], "a rank from 1 to 63"),
         (["train", "projector", *QUICK, "--rank", "0", "--out", "x"], "a rank from 1 to 63"),
         (
-            ["train", "projector", *QUICK, "--recipe", "paper", "--rank", "65", "--out", "x"],
+            ["train", "projector", *QUICK, "--objective", "paper", "--rank", "65", "--out", "x"],
             "rank of a mask",
         ),
     ],

@@ -7,7 +7,12 @@ import linearizer as lz
 from linearizer.data import Images, load_digits
 
 pytest.importorskip("lightning")
-from linearizer.training import BinaryProjectionTraining, PrincipalProjection, Schedule, fit
+from linearizer import training
+from linearizer.training import (
+    LearnedProjectionTraining,
+    PrincipalProjectionTraining,
+    TrainingBudget,
+)
 
 SHAPE, N = (1, 8, 8), 64
 
@@ -16,10 +21,12 @@ def digits() -> Images:
     return load_digits().take(torch.arange(600))
 
 
-def principal(steps: int = 60, **options: float) -> PrincipalProjection:
+def principal(steps: int = 60, **options: float) -> PrincipalProjectionTraining:
     torch.manual_seed(0)
-    g = lz.image_bijection(SHAPE, depth=2, width=32, bound=0.5, shift_bound=6.0, saturation=4.0)
-    module = PrincipalProjection(g, steps, noise=0.1, ranks=(8, 16), **options)
+    g = lz.image_bijection(
+        SHAPE, depth=2, width=32, log_scale_bound=0.5, shift_bound=6.0, saturation=4.0
+    )
+    module = PrincipalProjectionTraining(g, steps, noise=0.1, ranks=(8, 16), **options)
     module.initialize(digits().images)
     return module
 
@@ -40,7 +47,7 @@ def test_training_lowers_the_error_of_every_rank():
         f = lz.IdempotentGenerator.fit(module.g, [x], rank=16)
         errors.append([float((f.project(x, k) - x).square().mean()) for k in (4, 8, 16)])
         if len(errors) == 1:
-            fit(module, digits(), Schedule(150, batch_size=64, noise=0.0))
+            training.train(module, digits(), TrainingBudget(150, batch_size=64, noise=0.0))
             module.eval()
     assert all(after < before for before, after in zip(*errors, strict=True)), errors
 
@@ -56,20 +63,22 @@ def test_a_latent_far_out_does_not_turn_the_components():
 
 def test_an_interrupted_training_goes_on_to_the_same_g(tmp_path):
     whole = principal(steps=20)
-    fit(whole, digits(), Schedule(20, batch_size=32, noise=0.0))
-    schedule = Schedule(20, batch_size=32, noise=0.0, checkpoint_every=10)
+    training.train(whole, digits(), TrainingBudget(20, batch_size=32, noise=0.0))
+    schedule = TrainingBudget(20, batch_size=32, noise=0.0, checkpoint_every=10)
     for steps in (10, 20):
         part = principal(steps=20)
-        stopped = Schedule(**{**vars(schedule), "steps": steps})
-        fit(part, digits(), stopped, checkpoints=tmp_path)
+        stopped = TrainingBudget(**{**vars(schedule), "steps": steps})
+        training.train(part, digits(), stopped, checkpoints=tmp_path)
     for a, b in zip(whole.state_dict().values(), part.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b)
 
 
 def test_the_papers_losses_are_what_they_say():
     torch.manual_seed(0)
-    g, mask = lz.vector_bijection(6, width=8), lz.BinaryMask(6, rank=2)
-    module = BinaryProjectionTraining(g, lz.BinaryDiagonal(mask), 10, sparsity=2.0, tightness=3.0)
+    g, mask = lz.vector_bijection(6, width=8), lz.operators.BinaryMask(6, rank=2)
+    module = LearnedProjectionTraining(
+        g, lz.operators.LearnedDiagonalProjection(mask), 10, sparsity=2.0, tightness=3.0
+    )
     x = torch.randn(5, 6)
     z, b = g(x), mask()
     losses = module.losses(x)
@@ -83,4 +92,4 @@ def test_the_papers_losses_are_what_they_say():
 def test_impossible_ranks_are_refused(ranks):
     g = lz.image_bijection(SHAPE, depth=1, width=8)
     with pytest.raises(lz.errors.RangeError, match="ascending ranks"):
-        PrincipalProjection(g, 10, noise=0.1, ranks=ranks)
+        PrincipalProjectionTraining(g, 10, noise=0.1, ranks=ranks)

@@ -1,27 +1,29 @@
 """No class of the library escapes the laws: each is in the registry."""
 
 import linearizer as lz
-from foreign import FOREIGN, FOREIGN_OPERATORS, foreign
 from linearizer.saving import Saveable
 from registry import BIJECTIONS, CONDITIONERS, FLOWS, OPERATORS, bijection, missing, operator
+from third_party import THIRD_PARTY, THIRD_PARTY_OPERATORS, third_party
 
 
 def test_every_bijection_is_registered() -> None:
     ours = {type(bijection(name)) for name in BIJECTIONS}
-    assert not missing(lz.Bijection, ours | {type(foreign(name)) for name in FOREIGN})
+    assert not missing(lz.Bijection, ours | {type(third_party(name)) for name in THIRD_PARTY})
 
 
 def test_every_operator_is_registered() -> None:
     ours = {type(operator(name)) for name in OPERATORS}
-    assert not missing(lz.LinearOperator, ours | {type(A()) for A in FOREIGN_OPERATORS.values()})
+    assert not missing(
+        lz.LinearOperator, ours | {type(A()) for A in THIRD_PARTY_OPERATORS.values()}
+    )
 
 
 def test_every_flow_is_registered() -> None:
-    assert not missing(lz.TimeDependentOperator, {type(build()) for build in FLOWS.values()})
+    assert not missing(lz.flows.TimeDependentOperator, {type(build()) for build in FLOWS.values()})
 
 
 def test_every_conditioner_is_registered() -> None:
-    covered = {type(recipe) for recipe, _, _ in CONDITIONERS.values()}
+    covered = {type(factory) for factory, _, _ in CONDITIONERS.values()}
     conditioners = {
         cls
         for cls in missing(Saveable, covered)
@@ -41,5 +43,5 @@ def test_a_class_that_is_not_registered_is_reported() -> None:
 
 def test_a_class_that_leaves_the_registry_is_reported() -> None:
     covered = {type(bijection(name)) for name in BIJECTIONS if name != "orthogonal"}
-    covered |= {type(foreign(name)) for name in FOREIGN}
-    assert missing(lz.Bijection, covered) == {lz.Orthogonal}
+    covered |= {type(third_party(name)) for name in THIRD_PARTY}
+    assert missing(lz.Bijection, covered) == {lz.bijections.Orthogonal}

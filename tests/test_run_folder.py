@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import linearizer as lz
-from linearizer.cli.run_folder import finish_run, open_run
 from linearizer.errors import FileExistsAlreadyError, FileFormatError, RangeError
-from linearizer.notes import read_note
 from linearizer.saving import folder as folders
+from linearizer.saving.run_information import read_note
+from linearizer.training.run_folder import finish_run, open_run
 
 OLD, NEW = {"seed": 1}, {"seed": 2}
 

@@ -81,8 +81,8 @@ def test_flow(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", CONDITIONERS)
 def test_conditioner(name: str, tmp_path: Path) -> None:
-    recipe, _, _ = CONDITIONERS[name]
-    assert saved(recipe, tmp_path) == recipe
+    factory, _, _ = CONDITIONERS[name]
+    assert saved(factory, tmp_path) == factory
 
 
 @pytest.mark.parametrize("function", ["pinv", "fuse", "normal", "power"])

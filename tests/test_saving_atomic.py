@@ -289,17 +289,17 @@ def test_a_folder_that_is_a_file(tmp_path):
 
 
 def test_abandoned_parts_of_single_files_go(tmp_path):
-    from linearizer._files import written_whole
+    from linearizer._files import atomic_write
 
     target = tmp_path / "card.md"
     for age, name in ((0, "new"), (7200, "old")):
         part = tmp_path / f"card.{name}.part.md"
         part.write_text("half")
         os.utime(part, (time.time() - age,) * 2)
-    with written_whole(target) as path:
+    with atomic_write(target) as path:
         path.write_text("whole")
     assert files(tmp_path) == ["card.md", "card.new.part.md"]
-    with pytest.raises(TypeError), written_whole(target) as path:
+    with pytest.raises(TypeError), atomic_write(target) as path:
         path.write_text(b"no text")
     assert target.read_text() == "whole"
     assert files(tmp_path) == ["card.md", "card.new.part.md"]

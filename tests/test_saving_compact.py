@@ -83,7 +83,7 @@ APPLICATIONS: dict[str, Callable[[], Model]] = {
     ),
     "one-step flow of whole numbers": acting(
         lambda: OneStepFlow(
-            lz.vector_bijection(5), lz.CovarianceFlow(torch.eye(5), torch.full((5,), 4.0))
+            lz.vector_bijection(5), lz.flows.CovarianceFlow(torch.eye(5), torch.full((5,), 4.0))
         ),
         lambda f: f.sample(4, seed=0),
     ),
@@ -161,7 +161,7 @@ def test_round_trip(name: str, compact: bool, rounded: bool, tmp_path: Path) -> 
     torch.manual_seed(0)
     model, act = EVERYTHING[name]()
     if rounded:
-        lz.round_to_half_(model)
+        lz.saving.round_to_half_(model)
     model.save_pretrained(tmp_path, compact=compact)
     loaded = lz.load(tmp_path)
     assert type(loaded) is type(model)
@@ -175,7 +175,7 @@ def test_round_trip(name: str, compact: bool, rounded: bool, tmp_path: Path) -> 
 
 def test_compact_files_are_smaller(tmp_path: Path) -> None:
     g = lz.vector_bijection(6)
-    lz.round_to_half_(g)
+    lz.saving.round_to_half_(g)
     sizes = []
     for compact in (False, True):
         g.save_pretrained(tmp_path / str(compact), compact=compact)
@@ -188,7 +188,7 @@ def test_parts_of_larger_tensors(tmp_path: Path) -> None:
     whole = torch.randn(6, 8)
     A = lz.LowRank(whole[:, 1:4], whole[:, 2:5])
     B = lz.Dense(nn.Parameter(torch.randn(4, 5).mT))
-    centred = lz.Centring(whole.mT[2])
+    centred = lz.Centering(whole.mT[2])
     for i, (module, n) in enumerate(((A, 6), (B, 4), (centred, 6))):
         module.save_pretrained(tmp_path / str(i))
         x = torch.randn(2, n)

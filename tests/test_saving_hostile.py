@@ -41,23 +41,25 @@ def models() -> dict[str, lz.Saveable]:
         "linearizer": lz.Linearizer(g, lz.Dense(torch.randn(4, 4)) + lz.ScaledIdentity(4)),
         "wavelets": image,
         "couplings": lz.Chain(
-            lz.Patches((2, 4, 4), 2),
+            lz.bijections.Patches((2, 4, 4), 2),
             lz.AffineCoupling((4, 8), PatchTransformer(width=4, depth=1, heads=2), axis=1),
             lz.Permute((4, 8), axis=1),
         ),
         "channels": lz.Chain(
             lz.Squeeze((1, 4, 4)),
             lz.ActNorm((4, 2, 2)),
-            lz.Conv1x1((4, 2, 2), lz.Orthogonal(4)),
+            lz.Conv1x1((4, 2, 2), lz.bijections.Orthogonal(4)),
             lz.AdditiveCoupling((4, 2, 2), ConvNet(width=2)),
             lz.Flatten((4, 2, 2)),
-            lz.OnFirst(lz.AdditiveCoupling(4, MLP(width=2)), 16),
+            lz.bijections.PartialBijection(lz.AdditiveCoupling(4, MLP(width=2)), 16),
         ),
         "flow": OneStepFlow.fit(g, [rows]),
-        "flow of the paper": OneStepFlow(g, lz.HyperLowRank(4, rank=2, width=4), steps=3),
+        "flow of the paper": OneStepFlow(
+            g, lz.flows.LowRankHypernetwork(4, rank=2, width=4), steps=3
+        ),
         "projector": IdempotentGenerator.fit(g, [rows], rank=2),
         "styles": StyleTransfer(style, style, {"a": lz.CircularConvolution(eye, (2, 2))}),
-        "mask": lz.BinaryDiagonal(lz.BinaryMask(4, rank=2)),
+        "mask": lz.operators.LearnedDiagonalProjection(lz.operators.BinaryMask(4, rank=2)),
     }
 
 
@@ -160,9 +162,9 @@ TOO_LARGE: dict[str, list[dict[str, Any]]] = {
     ],
     "coupling of an image": [MLP_, described("AffineCoupling", shape=[HUGE], conditioner=ref(0))],
     "mask": [described("BinaryMask", shape=HUGE, rank=3)],
-    "hyper low rank": [described("HyperLowRank", n=10**6, rank=10**6)],
-    "frequencies": [described("HyperLowRank", n=2, rank=1, frequencies=HUGE)],
-    "judge": [described("Classifier", shape=[1, 10**5, 10**5])],
+    "hyper low rank": [described("LowRankHypernetwork", n=10**6, rank=10**6)],
+    "frequencies": [described("LowRankHypernetwork", n=2, rank=1, frequencies=HUGE)],
+    "classifier": [described("Classifier", shape=[1, 10**5, 10**5])],
     "negative": [described("Permute", shape=-5)],
 }
 

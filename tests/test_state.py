@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.distributions import transforms
 
 import linearizer as lz
-from foreign import FOREIGN
 from linearizer.adapters import TransformBijection
 from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.testing import perturb_
 from registry import BIJECTIONS, bijection
 from test_verification import flow, projector, styles
+from third_party import THIRD_PARTY
 
 
 def of_bijection(g: nn.Module) -> list[Tensor]:
@@ -52,7 +52,7 @@ def low_rank_flow() -> OneStepFlow:
 
 def trained_projector() -> IdempotentGenerator:
     g = perturb_(lz.vector_bijection(5, depth=2, width=8))
-    P = lz.OrthogonalProjection(lz.BinaryMask((5,), rank=2))
+    P = lz.operators.LearnedOrthogonalProjection(lz.operators.BinaryMask((5,), rank=2))
     return IdempotentGenerator.fit(g, [torch.randn(90, 5)], projection=P)
 
 
@@ -60,7 +60,7 @@ Outputs = Callable[[nn.Module], list[Tensor]]
 MADE: dict[str, tuple[Callable[[], nn.Module], Outputs]] = {
     **{name: (build, of_bijection) for name, build in BIJECTIONS.items()},
     **{f"inverse of {n}": (lambda n=n: BIJECTIONS[n]().inv, of_bijection) for n in BIJECTIONS},
-    **{f"{name}, foreign": (build, of_bijection) for name, build in FOREIGN.items()},
+    **{f"{name}, foreign": (build, of_bijection) for name, build in THIRD_PARTY.items()},
     "one-step flow": (flow, of_flow),
     "one-step flow of low rank": (low_rank_flow, of_flow),
     "projector": (projector, of_projector),

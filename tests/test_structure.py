@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 import linearizer as lz
-from linearizer.operators import Blocks, fuse
+from linearizer.linalg import fuse
+from linearizer.operators import Blocks
 from linearizer.operators.base import Transpose
 from linearizer.testing import check_operator
 from registry import OPERATORS, operator
@@ -17,30 +18,30 @@ from registry import OPERATORS, operator
 UPDATE, LOW_RANK = lz.IdentityPlusLowRank, lz.LowRank
 KEPT: dict[type, set[type]] = {
     lz.Diagonal: {lz.Diagonal},
-    lz.BinaryDiagonal: {lz.Diagonal},
+    lz.operators.LearnedDiagonalProjection: {lz.Diagonal},
     lz.ScaledIdentity: {lz.ScaledIdentity},
     lz.LowRank: {LOW_RANK, UPDATE},
-    lz.Projection: {lz.Projection, LOW_RANK, UPDATE},
+    lz.OrthogonalProjection: {lz.OrthogonalProjection, LOW_RANK, UPDATE},
     lz.IdentityPlusLowRank: {UPDATE},
     lz.CircularConvolution: {lz.CircularConvolution},
 }
 """What functions of each structure are; all others are matrices, and so are functions of them."""
 
 ALGEBRA: dict[str, Callable[[lz.LinearOperator], lz.LinearOperator]] = {
-    "pinv": lz.pinv,
+    "pinv": lz.linalg.pinv,
     "2A": lambda A: fuse(2 * A),
     "transpose": lambda A: fuse(A.T),
     "A + A": lambda A: fuse(A + A),
     "A - A/2": lambda A: fuse(A - A / 2),
-    "A+ + A.T": lambda A: fuse(lz.pinv(A) + A.T),
+    "A+ + A.T": lambda A: fuse(lz.linalg.pinv(A) + A.T),
 }
 OF_SQUARE: dict[str, Callable[[lz.LinearOperator], lz.LinearOperator]] = {
     "A @ A": lambda A: fuse(A @ A),
     "A @ A.T": lambda A: fuse(A @ A.T),
-    "A+ @ A": lambda A: fuse(lz.pinv(A) @ A),
+    "A+ @ A": lambda A: fuse(lz.linalg.pinv(A) @ A),
     "A + I": lambda A: fuse(A + lz.ScaledIdentity(A.in_shape, torch.ones(()).double())),
-    "expm": lz.expm,
-    "power 3": lambda A: lz.matrix_power(A, 3),
+    "expm": lz.linalg.expm,
+    "power 3": lambda A: lz.linalg.matrix_power(A, 3),
 }
 
 
@@ -135,9 +136,9 @@ def test_one_method_teaches_a_class_of_a_user_s_all_of_the_algebra() -> None:
     check_operator(A)
     for what, function in (ALGEBRA | OF_SQUARE).items():
         assert type(function(A)) is InBasis, what
-    assert type(lz.matrix_power(A, -1)) is InBasis
-    assert type(lz.power(A, 0.5)) is InBasis
-    torch.testing.assert_close(fuse(lz.pinv(A) @ A).values, torch.ones(6).double())
+    assert type(lz.linalg.matrix_power(A, -1)) is InBasis
+    assert type(lz.linalg.power(A, 0.5)) is InBasis
+    torch.testing.assert_close(fuse(lz.linalg.pinv(A) @ A).values, torch.ones(6).double())
 
 
 def test_operators_of_two_bases_are_not_mixed_up() -> None:
@@ -155,18 +156,18 @@ def test_operators_of_two_bases_are_not_mixed_up() -> None:
 def test_two_different_maps(shape: tuple[int, int]) -> None:
     m, n = shape
     A = Between(basis(m, 3), torch.tensor([3.0, 2.0, 0.5]).double(), basis(n, 3))
-    for B in (A, A.T, lz.pinv(A), fuse(2 * A), fuse(A + A)):
+    for B in (A, A.T, lz.linalg.pinv(A), fuse(2 * A), fuse(A + A)):
         inner = B.operator if isinstance(B, Transpose) else B
         assert isinstance(inner, Between)
-        torch.testing.assert_close(lz.pinv(B).to_dense(), torch.linalg.pinv(B.to_dense()))
+        torch.testing.assert_close(lz.linalg.pinv(B).to_dense(), torch.linalg.pinv(B.to_dense()))
         torch.testing.assert_close(
-            lz.singular_values(B)[:3], torch.linalg.svdvals(B.to_dense())[:3]
+            lz.linalg.singular_values(B)[:3], torch.linalg.svdvals(B.to_dense())[:3]
         )
-    assert lz.rank(A.T) == 3
+    assert lz.linalg.rank(A.T) == 3
     torch.testing.assert_close(fuse(A.T @ A).to_dense(), A.to_dense().mT @ A.to_dense())
 
 
-INVERSE = partial(lz.power, exponent=-1)
+INVERSE = partial(lz.linalg.power, exponent=-1)
 
 
 class Counting(InBasis):
@@ -180,12 +181,12 @@ class Counting(InBasis):
 @pytest.mark.parametrize(
     "function",
     [
-        lz.pinv,
-        lz.rank,
-        lz.cond,
-        lz.logabsdet,
-        lambda A: lz.power(A, 0.5),
-        lambda A: lz.power(A, -1),
+        lz.linalg.pinv,
+        lz.linalg.rank,
+        lz.linalg.cond,
+        lz.linalg.logabsdet,
+        lambda A: lz.linalg.power(A, 0.5),
+        lambda A: lz.linalg.power(A, -1),
     ],
     ids=["pinv", "rank", "cond", "logabsdet", "power", "inverse"],
 )
@@ -199,12 +200,14 @@ def test_a_function_reduces_its_operator_once(
 
 
 @pytest.mark.parametrize(
-    "function", [lz.pinv, lz.rank, lz.svd, INVERSE], ids=["pinv", "rank", "svd", "inverse"]
+    "function",
+    [lz.linalg.pinv, lz.linalg.rank, lz.linalg.svd, INVERSE],
+    ids=["pinv", "rank", "svd", "inverse"],
 )
 def test_a_node_is_visited_once(
     function: Callable[[lz.LinearOperator], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = sys.modules["linearizer.operators.fuse"]
+    module = sys.modules["linearizer.linalg.fuse"]
     visited: list[int] = []
     node = module._node
 

@@ -14,7 +14,7 @@ pytest.importorskip("lightning")
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from linearizer.teachers import FastNeuralStyle, teach
+from linearizer.training.teachers import FastNeuralStyle, teach
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_run_leaves_bijections_and_styles(run):
 
 
 def test_the_papers_recipe_learns_one_image(place, tmp_path):
-    done = linearizer(*options(place), "--recipe", "paper", "--out", tmp_path / "paper")
+    done = linearizer(*options(place), "--objective", "paper", "--out", tmp_path / "paper")
     assert done.returncode == 0, done.stderr
     model = lz.StyleTransfer.from_pretrained(tmp_path / "paper")
     kernel = model.operator("wild").kernel[:, :, 0, 0]
@@ -144,7 +144,7 @@ def test_styles_are_added_without_training(run, place, tmp_path):
     for name, source in (
         ("paired", ["--pairs", pairs]),
         ("taught", ["--teacher", place / "wild.pth", "--contents", "40", "--kernel", "3"]),
-        ("coloured", ["--whitening", place / "photo.png", "--contents", "40"]),
+        ("coloured", ["--picture", place / "photo.png", "--contents", "40"]),
     ):
         done = linearizer("style", "add", run, name, *source)
         assert done.returncode == 0, done.stderr

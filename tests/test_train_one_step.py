@@ -113,7 +113,7 @@ def test_invert_interpolate_likelihood_directions(run, pictures, tmp_path):
     line = load_file(tmp_path / "l.safetensors")["line"]
     assert line.shape == (5, 1, 8, 8)
     torch.testing.assert_close(line[[0, -1]], found["images"], rtol=0, atol=1e-4)
-    done = linearizer("likelihood", run, a, b, "--levels", "17")
+    done = linearizer("likelihood", run, a, b, "--quantization-levels", "17")
     assert done.returncode == 0, done.stderr
     assert "digit1.png" in "".join(done.stdout.split())
     done = linearizer("directions", run, "--image", a, "-k", "3", "--out", tmp_path / "d.png")
@@ -180,11 +180,11 @@ def test_images_without_labels_are_judged_by_how_they_are_turned(run, tmp_path):
         Image.fromarray(((digit + 1) * 127.5).byte().numpy()).save(folder / f"{i:03d}.png")
     from linearizer.cli import evaluate
 
-    evaluate.JUDGE_STEPS, before = 20, evaluate.JUDGE_STEPS
+    evaluate.CLASSIFIER_STEPS, before = 20, evaluate.CLASSIFIER_STEPS
     try:
         done = linearizer("evaluate", run, "--data", folder, "-n", "50", "--out", tmp_path / "e")
     finally:
-        evaluate.JUDGE_STEPS = before
+        evaluate.CLASSIFIER_STEPS = before
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "e" / "evaluation.json").read_text())
     assert "turned" in results["networks"]["frechet_distance"]

@@ -8,9 +8,10 @@ import linearizer as lz
 pytest.importorskip("lightning")
 from lightning.pytorch import Callback
 
+from linearizer import training
 from linearizer.data import load_digits
 from linearizer.testing import perturb_
-from linearizer.training import FlowMatching, MaximumLikelihood, Schedule, fit, loop
+from linearizer.training import FlowMatchingTraining, LikelihoodTraining, TrainingBudget, loop
 from linearizer.training.precision import conditioners_in
 
 
@@ -26,14 +27,14 @@ class _StopAt(Callback):
 def _module(steps):
     torch.manual_seed(0)
     g = lz.image_bijection((1, 8, 8), depth=2, width=32)
-    return MaximumLikelihood(g, steps, learning_rate=3e-3)
+    return LikelihoodTraining(g, steps, learning_rate=3e-3)
 
 
 def test_maximum_likelihood_lowers_the_loss():
     data, module = load_digits(), _module(150)
     x = data.dequantized(2.0, seed=1)
     before = module.loss(x).item()
-    taken = fit(module, data, Schedule(150, batch_size=128, noise=2.0))
+    taken = training.train(module, data, TrainingBudget(150, batch_size=128, noise=2.0))
     assert taken.steps == 150
     assert taken.seconds > 0
     assert module.loss(x).item() < before - 0.5
@@ -43,22 +44,22 @@ def _papers_module(steps):
     """Its losses draw noise and times of their own at every step."""
     torch.manual_seed(0)
     g = lz.image_bijection((1, 8, 8), depth=2, width=16)
-    return FlowMatching(g, lz.HyperLowRank(64, rank=2, width=8), steps=steps)
+    return FlowMatchingTraining(g, lz.flows.LowRankHypernetwork(64, rank=2, width=8), steps=steps)
 
 
 @pytest.mark.parametrize("make", [_module, _papers_module])
 def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path, monkeypatch, make):
-    schedule = Schedule(40, batch_size=32, checkpoint_every=10, average=0.9)
+    schedule = TrainingBudget(40, batch_size=32, checkpoint_every=10, average=0.9)
     data, whole = load_digits(), make(40)
-    fit(whole, data, schedule, checkpoints=tmp_path / "whole")
+    training.train(whole, data, schedule, checkpoints=tmp_path / "whole")
 
     stopped = make(40)
     with monkeypatch.context() as patch:
         patch.setattr(loop.Trainer, "__init__", _with_callback(loop.Trainer.__init__, _StopAt(27)))
         with pytest.raises(InterruptedError):
-            fit(stopped, data, schedule, checkpoints=tmp_path / "stopped")
+            training.train(stopped, data, schedule, checkpoints=tmp_path / "stopped")
     resumed = make(40)
-    assert fit(resumed, data, schedule, checkpoints=tmp_path / "stopped").steps == 40
+    assert training.train(resumed, data, schedule, checkpoints=tmp_path / "stopped").steps == 40
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
 
@@ -71,7 +72,9 @@ def _with_callback(init, callback):
 
 
 def test_a_time_limit_stops_a_run_early():
-    taken = fit(_module(100_000), load_digits(), Schedule(100_000, max_minutes=0.03))
+    taken = training.train(
+        _module(100_000), load_digits(), TrainingBudget(100_000, max_minutes=0.03)
+    )
     assert 0 < taken.steps < 100_000
 
 
@@ -92,7 +95,7 @@ def test_training_in_bfloat16_learns_and_leaves_float32_behind():
     data, module = load_digits(), _module(150)
     x = data.dequantized(2.0, seed=1)
     before = module.loss(x).item()
-    fit(module, data, Schedule(150, batch_size=128, noise=2.0, precision="bf16"))
+    training.train(module, data, TrainingBudget(150, batch_size=128, noise=2.0, precision="bf16"))
     assert module.loss(x).item() < before - 0.5
     assert {p.dtype for p in module.parameters()} == {torch.float32}
     assert all(m.autocast is None for m in module.modules() if isinstance(m, lz.AffineCoupling))
@@ -100,7 +103,7 @@ def test_training_in_bfloat16_learns_and_leaves_float32_behind():
 
 def test_losses_are_logged_for_tensorboard(tmp_path):
     pytest.importorskip("tensorboard")
-    fit(_module(20), load_digits(), Schedule(20), logs=tmp_path, tensorboard=True)
+    training.train(_module(20), load_digits(), TrainingBudget(20), logs=tmp_path, tensorboard=True)
     assert list(tmp_path.glob("logs/*/metrics.csv"))
     assert list(tmp_path.glob("tensorboard/*/events.out.tfevents.*"))
 
@@ -111,7 +114,9 @@ def test_without_tensorboard_its_name_is_given(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "import_module", missing)
     with pytest.raises(lz.errors.MissingExtraError, match=r"linearizer\[tensorboard\]"):
-        fit(_module(20), load_digits(), Schedule(20), logs=tmp_path, tensorboard=True)
+        training.train(
+            _module(20), load_digits(), TrainingBudget(20), logs=tmp_path, tensorboard=True
+        )
 
 
 def test_pure_noise_is_kept_near():
@@ -120,13 +125,13 @@ def test_pure_noise_is_kept_near():
     for weight in (0.0, 1.0):
         torch.manual_seed(0)
         g = lz.image_bijection((1, 8, 8), depth=4, width=32)
-        module = MaximumLikelihood(g, 200, 3e-3, foreign=weight)
-        fit(module, data, Schedule(200, batch_size=64, noise=2.0))
+        module = LikelihoodTraining(g, 200, 3e-3, ood_weight=weight)
+        training.train(module, data, TrainingBudget(200, batch_size=64, noise=2.0))
         with torch.no_grad():
             reach.append(float(g(noise).abs().max()))
     assert reach[1] < 0.5 * reach[0]
-    with pytest.raises(lz.errors.RangeError, match="foreign"):
-        MaximumLikelihood(lz.vector_bijection(4), 10, foreign=-1.0)
+    with pytest.raises(lz.errors.RangeError, match="out-of-distribution"):
+        LikelihoodTraining(lz.vector_bijection(4), 10, ood_weight=-1.0)
 
 
 def test_reconstruction_under_latent_noise_is_learned():
@@ -136,11 +141,11 @@ def test_reconstruction_under_latent_noise_is_learned():
     def error(weight):
         torch.manual_seed(0)
         g = lz.image_bijection((1, 8, 8), depth=2, width=32)
-        module = MaximumLikelihood(g, 200, 3e-3, reconstruction=weight)
-        fit(module, data, Schedule(200, batch_size=128, noise=2.0))
+        module = LikelihoodTraining(g, 200, 3e-3, reconstruction=weight)
+        training.train(module, data, TrainingBudget(200, batch_size=128, noise=2.0))
         z = g(x)
         return float((g.inverse(z + 0.3 * torch.randn_like(z)) - x).square().mean())
 
     assert error(30.0) < 0.85 * error(0.0)
     with pytest.raises(lz.errors.RangeError, match="reconstruction"):
-        MaximumLikelihood(lz.vector_bijection(4), 10, reconstruction=-1.0)
+        LikelihoodTraining(lz.vector_bijection(4), 10, reconstruction=-1.0)

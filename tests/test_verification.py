@@ -90,7 +90,7 @@ def test_what_is_shipped_is_certified(name):
 
 def test_a_law_that_fails_is_seen():
     """A g whose log-scales are not bounded loses what it is given."""
-    g = perturb_(lz.vector_bijection(8, depth=16, width=16, bound=5.0), 3.0)
+    g = perturb_(lz.vector_bijection(8, depth=16, width=16, log_scale_bound=5.0), 3.0)
     failed = [law for law in verify(g).laws if not law.holds]
     assert failed
     assert not Law("never", float("nan"), 1.0).holds
@@ -210,11 +210,11 @@ def test_a_flipped_byte_is_refused(folder, place):
 
 
 def test_a_law_that_fails_makes_the_command_fail(tmp_path):
-    g = perturb_(lz.vector_bijection(8, depth=16, width=16, bound=5.0), 3.0)
+    g = perturb_(lz.vector_bijection(8, depth=16, width=16, log_scale_bound=5.0), 3.0)
     g.save_pretrained(tmp_path)
     done = linearizer("verify", tmp_path)
     assert_one_clear_line(done, "expected all laws to hold")
-    with pytest.warns(CertificateWarning, match="tamer g"):
+    with pytest.warns(CertificateWarning, match="more stable inverse"):
         lz.load(tmp_path)
 
 

@@ -72,7 +72,7 @@ def short(value: object) -> str:
     return line if len(line) <= 300 else f"{line[:297]}..."
 
 
-class written_whole:  # noqa: N801  (used as a function)
+class atomic_write:  # noqa: N801  (used as a function)
     """A path to write to that takes the target's place only when all went well.
 
     Raises:
@@ -109,7 +109,7 @@ class written_whole:  # noqa: N801  (used as a function)
 
 def write_text(target: Path, text: str) -> None:
     """Write a text whole or not at all."""
-    with written_whole(target) as path:
+    with atomic_write(target) as path:
         path.write_text(text, encoding="utf-8")
 
 

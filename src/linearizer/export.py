@@ -15,15 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-from linearizer import operators as ops
+from linearizer import linalg
 from linearizer._checks import Shape, reference
 from linearizer._extras import needs_extra
-from linearizer._files import written_whole
+from linearizer._files import atomic_write
+from linearizer._random import normal
 from linearizer._version import __version__
 from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
 from linearizer.bijections import Bijection, LULinear, Orthogonal
 from linearizer.errors import ExportError, RangeError
-from linearizer.fitting import normal
 from linearizer.linearizer import Linearizer
 from linearizer.operators import CircularConvolution, LinearOperator
 from linearizer.saving import Saveable
@@ -105,14 +105,14 @@ def export(
     graph = _Graph(f).eval()
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as whole:
+    with atomic_write(path) as whole:
         load = _write_onnx if to == "onnx" else _write_torch
         run = load(graph, example, whole, chosen)
         error = max(_difference(f, run, example, batch) for batch in BATCHES)
         if not error <= TOLERANCE:
             raise ExportError(
                 f"expected a graph equal to PyTorch up to {TOLERANCE:.0e}, got {error:.1e}; "
-                "verify the model, and train a tamer g if a round trip fails"
+                "verify the model, and train a g with a more stable inverse if a round trip fails"
             )
         seconds, torch_seconds = _timed(run, f, normal((16, *in_shape), 1, example))
         megabytes = whole.stat().st_size / 1e6
@@ -194,7 +194,7 @@ class _Graph(nn.Module):
         f = copy.deepcopy(f)
         self.parts = nn.ModuleList([f])
         if isinstance(f, Linearizer):
-            self.parts = nn.ModuleList([f.g_x, _plain(ops.fuse(f.operator)), f.g_y.inv])
+            self.parts = nn.ModuleList([f.g_x, _plain(linalg.fuse(f.operator)), f.g_y.inv])
         _freeze_mixings_(self)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,11 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from linearizer import operators as ops
+from linearizer import linalg
 from linearizer._checks import check_like, reference
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError, SpaceMismatchError
-from linearizer.operators import LeastSquares, LinearOperator, as_operator
+from linearizer.estimation import LeastSquares
+from linearizer.operators import LinearOperator, as_operator
 from linearizer.saving import Saveable
 from linearizer.spaces import InducedSpace
 from linearizer.spectral import EigenPoints, SingularPoints, eigen_points, singular_points
@@ -179,7 +180,7 @@ class Linearizer(nn.Module, Saveable):
 
     def pinv(self) -> "Linearizer":
         """The Moore-Penrose pseudo-inverse between the induced spaces."""
-        return self._backwards(ops.pinv(self.operator))
+        return self._backwards(linalg.pinv(self.operator))
 
     def power(self, exponent: float) -> "Linearizer":
         """`f ** s`: f applied s times, for any real s that the operator allows.
@@ -198,16 +199,16 @@ class Linearizer(nn.Module, Saveable):
             True
         """
         self._check_endomorphism("a power")
-        return self._with(ops.power(self.operator, exponent))
+        return self._with(linalg.power(self.operator, exponent))
 
     def expm(self, t: float | Tensor = 1.0) -> "Linearizer":
         """exp(t f): the flow at time t of the linear dynamics that f generates."""
         self._check_endomorphism("an exponential")
-        return self._with(ops.expm(self.operator, t))
+        return self._with(linalg.expm(self.operator, t))
 
     def fuse(self) -> "Linearizer":
         """The same map with its lazy operator evaluated into one: quicker to apply often."""
-        return self._with(ops.fuse(self.operator))
+        return self._with(linalg.fuse(self.operator))
 
     # Spectrum
 
@@ -222,25 +223,25 @@ class Linearizer(nn.Module, Saveable):
 
     def singular_values(self) -> Tensor:
         """All singular values, largest first."""
-        return ops.singular_values(self.operator)
+        return linalg.singular_values(self.operator)
 
     def rank(self) -> int:
         """Singular values strictly above `eps · max(m, n) · σ_max`."""
-        return ops.rank(self.operator)
+        return linalg.rank(self.operator)
 
     def cond(self) -> Tensor:
         """σ_max / σ_min; infinite for a singular f."""
-        return ops.cond(self.operator)
+        return linalg.cond(self.operator)
 
     def norm(self) -> Tensor:
         """σ_max, the operator norm between the induced spaces."""
-        return ops.norm(self.operator)
+        return linalg.norm(self.operator)
 
     # Equations and subspaces
 
     def solve(self, y: Tensor) -> Tensor:
         """The point x of least norm among those with f(x) nearest to y, in induced norms."""
-        return self.domain.decode(ops.solve(self.operator, self.codomain.encode(y)))
+        return self.domain.decode(linalg.solve(self.operator, self.codomain.encode(y)))
 
     def project(self, point: Tensor, onto: Subspace = "range") -> Tensor:
         """The nearest point, in the induced norm, of one of the four subspaces of f.
@@ -253,7 +254,7 @@ class Linearizer(nn.Module, Saveable):
         Raises:
             RangeError: If there is no such subspace.
         """
-        A, inverse = self.operator, ops.pinv(self.operator)
+        A, inverse = self.operator, linalg.pinv(self.operator)
         of_codomain = onto in ("range", "left_null_space")
         if not of_codomain and onto not in ("row_space", "null_space"):
             raise RangeError(
@@ -266,11 +267,11 @@ class Linearizer(nn.Module, Saveable):
 
     def null_space(self) -> Tensor:
         """Points (n - rank, *in_shape), orthonormal, that f maps to the zero vector."""
-        return self.domain.decode(ops.null_basis(self.operator))
+        return self.domain.decode(linalg.null_basis(self.operator))
 
     def range(self) -> Tensor:
         """Points (rank, *out_shape), orthonormal, whose combinations are all that f reaches."""
-        return self.codomain.decode(ops.range_basis(self.operator))
+        return self.codomain.decode(linalg.range_basis(self.operator))
 
     def _with(self, operator: LinearOperator) -> "Linearizer":
         return Linearizer(self.g_x, operator, self.g_y)

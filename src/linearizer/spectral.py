@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from linearizer.operators import LinearOperator, eig, svd
+from linearizer.linalg import eig, svd
+from linearizer.operators import LinearOperator
 from linearizer.spaces import InducedSpace
 
 

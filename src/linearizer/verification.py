@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from linearizer import operators as ops
+from linearizer import linalg
 from linearizer._checks import Shape, reference
+from linearizer._random import normal
 from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
 from linearizer.bijections import Bijection, Identity
 from linearizer.errors import CertificateWarning, RangeError
-from linearizer.fitting import normal
+from linearizer.flows import METHODS
 from linearizer.linearizer import Linearizer
-from linearizer.operators import METHODS, LinearOperator
+from linearizer.operators import LinearOperator
 from linearizer.saving import Saveable, load, type_name
 from linearizer.saving.certificate import Certificate, Law, hashes
 
@@ -32,7 +33,7 @@ SAME = 1e-6
 
 ROUND_TRIP = 1e-3
 """Of inputs like the data, in the dtype of the weights."""
-FOREIGN_ROUND_TRIP = 1e-2
+OOD_ROUND_TRIP = 1e-2
 """Of inputs that are like nothing in the data."""
 EXACT = 1e-8
 """Of laws of algebra, in float64."""
@@ -180,14 +181,14 @@ def _(model: OneStepFlow) -> _Maps:
 @_maps.register
 def _(model: IdempotentGenerator) -> _Maps:
     x = model.generate(COUNT, seed=0)
-    inputs = {"data": x, **_foreign(model, model.g.in_shape)}
+    inputs = {"data": x, **_out_of_distribution(model, model.g.in_shape)}
 
     def idempotent() -> list[Law]:
         double = copy.deepcopy(model).double()
         return [
-            Law(f"f(f(x)) = f(x), {kind}{where}", _error(f.project(y), y), bar)
+            Law(f"f(f(x)) = f(x), {kind}{where}", _error(f.project(y), y), threshold)
             for kind, some in inputs.items()
-            for f, where, bar in (
+            for f, where, threshold in (
                 (model, "", IDEMPOTENT),
                 (double, ", float64", IDEMPOTENT_IN_DOUBLE),
             )
@@ -228,11 +229,12 @@ def _(model: StyleTransfer) -> _Maps:
 def _round_trips(g: Bijection, x: Tensor, name: str) -> list[Law]:
     inputs = {"": (x, ROUND_TRIP)}
     inputs |= {
-        f" on {kind}": (y, FOREIGN_ROUND_TRIP) for kind, y in _foreign(g, g.in_shape).items()
+        f" on {kind}": (y, OOD_ROUND_TRIP)
+        for kind, y in _out_of_distribution(g, g.in_shape).items()
     }
     return [
-        Law(name + kind, _error(g.inverse(g(points)), points), bar)
-        for kind, (points, bar) in inputs.items()
+        Law(name + kind, _error(g.inverse(g(points)), points), threshold)
+        for kind, (points, threshold) in inputs.items()
     ]
 
 
@@ -241,7 +243,7 @@ def _linear_laws(f: Linearizer, x: Tensor, name: str) -> list[Law]:
     y, image, a, b = x.roll(1, 0), f(x), 0.6, -0.8
     both = f(V.add(V.scale(a, x), V.scale(b, y)))
     apart = W.add(W.scale(a, image), W.scale(b, f(y)))
-    A, P = f.operator, ops.pinv(f.operator)
+    A, P = f.operator, linalg.pinv(f.operator)
     z = A(f.g_x(x))
     return [
         Law(f"superposition, {name}", _error(both, apart), EXACT),
@@ -255,8 +257,8 @@ def _linear_laws(f: Linearizer, x: Tensor, name: str) -> list[Law]:
 
 
 def _condition(A: LinearOperator) -> float:
-    values = ops.singular_values(A)
-    values = values[values > ops.tolerance(A)]
+    values = linalg.singular_values(A)
+    values = values[values > linalg.tolerance(A)]
     return float(values[0] / values[-1])
 
 
@@ -274,7 +276,7 @@ def _projections(image: Tensor) -> Tensor:
 # Inputs
 
 
-def _foreign(module: nn.Module, shape: Shape) -> dict[str, Tensor]:
+def _out_of_distribution(module: nn.Module, shape: Shape) -> dict[str, Tensor]:
     """Images that are like no data."""
     noise = _normal(module, shape)
     return {"uniform noise": torch.erf(noise / 2**0.5), "Gaussian noise": noise}

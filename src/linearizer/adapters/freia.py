@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from linearizer.adapters.foreign import ForeignBijection
+from linearizer.adapters.third_party import ThirdPartyBijection
 
 
-class FrEIABijection(ForeignBijection):
+class FrEIABijection(ThirdPartyBijection):
     """A network or module of FrEIA with one input and one output, without conditions.
 
     Args:

@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from linearizer.adapters.foreign import ForeignBijection
+from linearizer.adapters.third_party import ThirdPartyBijection
 from linearizer.errors import ShapeError
 
 
-class NormflowsBijection(ForeignBijection):
+class NormflowsBijection(ThirdPartyBijection):
     """A `NormalizingFlow` of normflows from data to latents, or one of its flows.
 
     normflows writes flows from latents to data; g is the other way round, its `inverse`.

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from torch.distributions import Transform
 from torch.distributions.transforms import _InverseTransform
 
-from linearizer.adapters.foreign import ForeignBijection
+from linearizer.adapters.third_party import ThirdPartyBijection
 from linearizer.errors import ShapeError
 
 _Held = Tensor | nn.Module
 _Replace = Callable[[str, _Held], _Held]
 
 
-class ZukoBijection(ForeignBijection):
+class ZukoBijection(ThirdPartyBijection):
     """`x ↦ lazy()(x)` for a lazy transform of zuko, or the transform of one of its flows.
 
     Args:
@@ -52,7 +52,7 @@ class ZukoBijection(ForeignBijection):
         return transform
 
 
-class TransformBijection(ForeignBijection):
+class TransformBijection(ThirdPartyBijection):
     """A bijective `torch.distributions.Transform`, whose tensors become buffers or parameters.
 
     Args:

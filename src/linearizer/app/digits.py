@@ -6,8 +6,8 @@ from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.errors import FileFormatError
-from linearizer.notes import NOTE, read_note
 from linearizer.saving import find_model
+from linearizer.saving.run_information import NOTE, read_note
 
 TEMPERATURE = 0.8
 
@@ -18,7 +18,7 @@ class Digits:
 
     Attributes:
         flow: Whose g was trained on digits with noise.
-        noise: The deviation of that noise.
+        noise: The standard deviation of that noise.
     """
 
     flow: OneStepFlow
@@ -32,9 +32,9 @@ class Digits:
             FileFormatError: If it is none, or has no note of its noise beside it.
         """
         flow = OneStepFlow.from_pretrained(name).requires_grad_(False)
-        noise = read_note(find_model(name)).get("noise_deviation")
+        noise = read_note(find_model(name)).get("noise_std")
         if noise is None:
-            raise FileFormatError(f"expected 'noise_deviation' in the {NOTE} of {name}, got none")
+            raise FileFormatError(f"expected 'noise_std' in the {NOTE} of {name}, got none")
         return cls(flow, noise)
 
     def clean(self, points: Tensor) -> Tensor:

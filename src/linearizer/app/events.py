@@ -9,7 +9,7 @@ import gradio as gr
 from linearizer.errors import LinearizerError
 
 
-def told(function: Callable[..., Any]) -> Callable[..., Any]:
+def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, with every expected error as a message in the page."""
 
     @wraps(function)
@@ -31,7 +31,7 @@ def on(
     """Run a function on any of these events; one at a time, as all share the processor."""
     gr.on(
         list(triggers),
-        told(function),
+        reports_errors(function),
         list(inputs),
         list(outputs),
         concurrency_id="models",

@@ -54,8 +54,8 @@ def inversion(digits: Digits, images: list[Tensor]) -> tuple[str, str]:
     width = float(noise.std())
     rows = [x, (noise / (3 * width)).reshape(x.shape), again]
     note = (
-        f"From image to noise and back: {psnr_db(again, x):.0f} dB PSNR. The deviation of the "
-        f"noise is {width:.2f}; digits as in training have about 1."
+        f"From image to noise and back: {psnr_db(again, x):.0f} dB PSNR. The standard deviation "
+        f"of the noise is {width:.2f}; digits as in training have about 1."
     )
     return board(rows, ["image", "its noise", "and back"]), note
 

@@ -52,7 +52,11 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
             start = gr.Slider(0, 999, 1, step=1, label="seed of the digit in the middle")
             count = gr.Slider(1, one_step.MOST_DIRECTIONS, 4, step=1, label="directions")
             reach = gr.Slider(
-                0, one_step.FURTHEST, 6, step=0.5, label="reach, in deviations of the noise"
+                0,
+                one_step.FURTHEST,
+                6,
+                step=0.5,
+                label="reach, in standard deviations of the noise",
             )
             walk = gr.Button("Walk", variant="primary", elem_id="walk")
         with gr.Column(scale=3):

@@ -41,8 +41,8 @@ def serve(
         import gradio  # noqa: F401, PLC0415
     from starlette.middleware import Middleware  # noqa: PLC0415
 
-    from linearizer.app.gate import NoAddresses  # noqa: PLC0415
     from linearizer.app.page import CSS, build_page, theme  # noqa: PLC0415
+    from linearizer.app.validation import NoAddresses  # noqa: PLC0415
 
     models = Models(styles)
     with tempfile.TemporaryDirectory(prefix="linearizer-app-") as folder:

@@ -7,14 +7,16 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from linearizer import operators as ops
+from linearizer import linalg
 from linearizer._checks import check_between, check_finite
 from linearizer._modes import own_precision
-from linearizer.bijections import Bijection, Centring, Chain
+from linearizer._random import normal
+from linearizer.bijections import Bijection, Centering, Chain
 from linearizer.errors import RangeError, ShapeError
-from linearizer.fitting import accumulate, latent_length, normal
+from linearizer.estimation import Moments
+from linearizer.estimation.latents import accumulate, latent_length
 from linearizer.linearizer import Linearizer
-from linearizer.operators import LinearOperator, LowRank, Moments, Projection
+from linearizer.operators import LinearOperator, LowRank, OrthogonalProjection
 from linearizer.saving import Saveable
 
 
@@ -133,15 +135,15 @@ class IdempotentGenerator(nn.Module, Saveable):
         values, vectors = torch.linalg.eigh(moments.covariance())
         basis = vectors.flip(1)[:, :rank].to(like).contiguous()  # one tensor, saved once
         variances = values.flip(0)[:rank].clamp_min(0).to(like)
-        g = Chain(g, Centring(moments.mean().to(like)))
+        g = Chain(g, Centering(moments.mean().to(like)))
         with own_precision(like.device):
-            return cls(g, Projection(basis), basis, variances)
+            return cls(g, OrthogonalProjection(basis), basis, variances)
 
     @classmethod
     def _measured(
         cls, g: Bijection, data: Iterable[Tensor], projection: LinearOperator
     ) -> "IdempotentGenerator":
-        Q = ops.range_basis(projection)
+        Q = linalg.range_basis(projection)
         check_between(len(Q), 1, len(Q.mT) - 1, "the rank of the projection")
         moments = Moments(len(Q))
         with own_precision(Q.device):
@@ -220,7 +222,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         Args:
             count: Number of points.
             rank: Draw along so many directions; all if not given.
-            temperature: Factor of the deviations; below 1 for fewer outliers.
+            temperature: Factor of the standard deviations; below 1 for fewer outliers.
             seed: A new one each time if not given.
         """
         check_between(count, 1, math.inf, "the number of points")
@@ -256,10 +258,10 @@ class IdempotentGenerator(nn.Module, Saveable):
         if k == self.rank:
             return self.projection
         part = self.basis[:, :k]
-        if not isinstance(self.projection, Projection):
+        if not isinstance(self.projection, OrthogonalProjection):
             return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
         with own_precision(part.device):
-            return Projection.onto(part)
+            return OrthogonalProjection.onto(part)
 
 
 def _share_basis(model: IdempotentGenerator, _: object = None) -> None:
@@ -283,6 +285,6 @@ def _check_idempotent(projection: LinearOperator, basis: Tensor) -> None:
         error = float((points - images).norm() / points.norm())
         if not error < tolerance:
             raise RangeError(
-                f"expected {what}, got a relative error of {error:.1g}; take a Projection, or "
-                "another operator that is idempotent by construction"
+                f"expected {what}, got a relative error of {error:.1g}; take an "
+                "OrthogonalProjection, or another operator that is idempotent by construction"
             )

@@ -6,21 +6,16 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from linearizer import operators as ops
+from linearizer import flows, linalg
 from linearizer._checks import check_between, reference
 from linearizer._modes import differentiable, own_precision
-from linearizer.bijections import Bijection, Centring, Chain, Identity
+from linearizer._random import normal
+from linearizer.bijections import Bijection, Centering, Chain, Identity
 from linearizer.errors import RangeError, ShapeError
-from linearizer.fitting import accumulate, latent_length, normal
+from linearizer.estimation import Moments, PrincipalMoments
+from linearizer.estimation.latents import accumulate, latent_length
+from linearizer.flows import CovarianceFlow, Method, PrincipalCovarianceFlow, TimeDependentOperator
 from linearizer.linearizer import Linearizer
-from linearizer.operators import (
-    CovarianceFlow,
-    Method,
-    Moments,
-    PrincipalCovarianceFlow,
-    PrincipalMoments,
-    TimeDependentOperator,
-)
 from linearizer.saving import Saveable
 from linearizer.spaces import InducedSpace
 
@@ -35,15 +30,15 @@ class OneStepFlow(nn.Module, Saveable):
 
     Args:
         g_data: Bijection of the data, onto vectors.
-        family: A(t) on the latents; `OneStepFlow.fit` finds the optimal one.
+        operator: A(t) on the latents; `OneStepFlow.fit` finds the optimal one.
         g_noise: Bijection of the noise; the identity if not given.
         steps: Steps of the sampler that the one step stands for; the exact flow if not given.
-            A family without an exact flow, such as `HyperLowRank`, needs them.
+            A operator without an exact flow, such as `LowRankHypernetwork`, needs them.
         method: The Runge-Kutta method of these steps.
 
     Raises:
         ShapeError: If the latents of the two differ from the operators' shape.
-        RangeError: If the family cannot take so few steps.
+        RangeError: If the operator cannot take so few steps.
 
     Example:
         >>> import torch, linearizer as lz
@@ -61,22 +56,22 @@ class OneStepFlow(nn.Module, Saveable):
     def __init__(
         self,
         g_data: Bijection,
-        family: TimeDependentOperator,
+        operator: TimeDependentOperator,
         g_noise: Bijection | None = None,
         steps: int | None = None,
         method: Method = "euler",
     ) -> None:
         super().__init__()
-        self.g_data, self.family = g_data, family
+        self.g_data, self.operator = g_data, operator
         self.steps, self.method = steps, method
         if steps is not None:
             check_between(steps, 1, math.inf, "the number of steps")
-            family.end_time(steps)
+            operator.end_time(steps)
         self.g_noise = Identity(g_data.out_shape) if g_noise is None else g_noise
-        if not self.g_data.out_shape == self.g_noise.out_shape == family.shape:
+        if not self.g_data.out_shape == self.g_noise.out_shape == operator.shape:
             raise ShapeError(
                 f"expected latents of one shape, got {self.g_data.out_shape} of the data, "
-                f"{self.g_noise.out_shape} of the noise and {family.shape} of the operators"
+                f"{self.g_noise.out_shape} of the noise and {operator.shape} of the operators"
             )
 
     @classmethod
@@ -118,7 +113,7 @@ class OneStepFlow(nn.Module, Saveable):
             C0 = torch.eye(len(C1), dtype=C1.dtype, device=C1.device)
         else:
             g_noise, C0 = _centred(g_noise, noise)
-        return cls(g_data, CovarianceFlow.between(C0, C1), g_noise)
+        return cls(g_data, CovarianceFlow.from_covariances(C0, C1), g_noise)
 
     @classmethod
     @torch.no_grad()
@@ -127,8 +122,8 @@ class OneStepFlow(nn.Module, Saveable):
         like = accumulate(moments, (g(batch) for batch in data))
         directions, variances = (x.to(like) for x in moments.components())
         smallest = torch.finfo(variances.dtype).eps * len(directions) * variances[0]
-        family = PrincipalCovarianceFlow(directions, variances.clamp_min(smallest))
-        return cls(Chain(g, Centring(moments.mean().to(like))), family)
+        operator = PrincipalCovarianceFlow(directions, variances.clamp_min(smallest))
+        return cls(Chain(g, Centering(moments.mean().to(like))), operator)
 
     def collapse(self, steps: int | None = None, method: Method | None = None) -> Linearizer:
         """The sampler as one Linearizer from noise to data; keep it to sample often.
@@ -140,26 +135,26 @@ class OneStepFlow(nn.Module, Saveable):
 
         Raises:
             RangeError: If the steps or the method do not exist, or the exact flow is asked
-                of a family that has none.
+                of a operator that has none.
         """
-        return self.partial(0.0, 1.0, steps, method)
+        return self.flow_map(0.0, 1.0, steps, method)
 
-    def partial(
+    def flow_map(
         self, start: float, end: float, steps: int | None = None, method: Method | None = None
     ) -> Linearizer:
-        """The flow between two times; `partial(0, s)` then `partial(s, 1)` is `collapse()`.
+        """The flow between two times; `flow_map(0, s)` then `flow_map(s, 1)` is `collapse()`.
 
         That holds for the exact flow, and for steps that are as long on both sides of s. Time
-        1 is where the grid of the family ends, `family.end_time(steps)`.
+        1 is where the grid of the operator ends, `operator.end_time(steps)`.
         """
         for time in (start, end):
             check_between(time, 0.0, 1.0, "a time of the flow")
         steps = self.steps if steps is None else steps
         if steps is None:
-            operator = ops.fuse(self.family.flow(start, end))
+            operator = linalg.fuse(self.operator.flow(start, end))
         else:
             first, last = (self._on_grid(time, steps) for time in (start, end))
-            operator = ops.collapse(self.family, steps, method or self.method, first, last)
+            operator = flows.collapse(self.operator, steps, method or self.method, first, last)
         g_x = self.g_noise if start == 0.0 else self.g_data
         g_y = self.g_noise if end == 0.0 else self.g_data
         return Linearizer(g_x, operator, g_y)
@@ -168,8 +163,8 @@ class OneStepFlow(nn.Module, Saveable):
         """N(0, temperature²) noise (count, *g_noise.in_shape), the same for the same seed."""
         check_between(count, 1, math.inf, "the number of samples")
         check_between(temperature, 0.0, math.inf, "the temperature")
-        like = reference(self.family)
-        assert like is not None, "a family of operators holds numbers"
+        like = reference(self.operator)
+        assert like is not None, "a operator of operators holds numbers"
         return temperature * normal((count, *self.g_noise.in_shape), seed, like)
 
     @torch.no_grad()
@@ -188,7 +183,7 @@ class OneStepFlow(nn.Module, Saveable):
             count: Number of samples.
             steps: Steps to really take, one after another; the single collapsed one if not given.
             method: The Runge-Kutta method of many steps; the flow's own if not given.
-            temperature: Deviation of the noise; below 1 for fewer outliers.
+            temperature: Standard deviation of the noise; below 1 for fewer outliers.
             seed: Seed of the noise; a new one each time if not given.
         """
         noise = self.noise(count, seed, temperature)
@@ -196,8 +191,8 @@ class OneStepFlow(nn.Module, Saveable):
 
     def integrate(self, noise: Tensor, steps: int, method: Method | None = None) -> Tensor:
         """Noise to data by `steps` steps one after another: what `collapse` makes one of."""
-        z, end = self.g_noise(noise), self.family.end_time(steps)
-        z = ops.integrate(self.family, z, steps, method or self.method, end=end)
+        z, end = self.g_noise(noise), self.operator.end_time(steps)
+        z = flows.integrate(self.operator, z, steps, method or self.method, end=end)
         return self.g_data.inverse(z)
 
     def decode(self, noise: Tensor) -> Tensor:
@@ -217,8 +212,8 @@ class OneStepFlow(nn.Module, Saveable):
 
         Args:
             data: Points (*batch, *g_data.in_shape).
-            latent_noise: Deviation of noise added to the latents `g_data(x)` on the way, to see
-                how robust g is.
+            latent_noise: Standard deviation of noise added to the latents `g_data(x)` on the way,
+                to see how robust g is.
             seed: Seed of that noise; a new one each time if not given.
         """
         check_between(latent_noise, 0.0, math.inf, "the noise of the latents")
@@ -241,8 +236,8 @@ class OneStepFlow(nn.Module, Saveable):
 
         Args:
             start: The point (*shape) at length 0.
-            lengths: How far to go, in deviations of the noise: the walk along direction i is
-                at `start ⊕ (length · σ_i) ⊙ left_i`.
+            lengths: How far to go, in standard deviations of the noise: the walk along direction i
+                is at `start ⊕ (length · σ_i) ⊙ left_i`.
             count: Number of directions.
 
         Returns:
@@ -264,32 +259,32 @@ class OneStepFlow(nn.Module, Saveable):
         """
         B = self.collapse().operator
         z, log_det = self.g_data.forward_and_log_det(data)
-        noise = self.g_noise.inverse(ops.pinv(B)(z))
-        log_det = log_det - ops.logabsdet(B) - self.g_noise.forward_and_log_det(noise)[1]
+        noise = self.g_noise.inverse(linalg.pinv(B)(z))
+        log_det = log_det - linalg.logabsdet(B) - self.g_noise.forward_and_log_det(noise)[1]
         flat = noise.flatten(-len(self.g_noise.in_shape))
         return log_det - 0.5 * (flat.square() + math.log(2 * math.pi)).sum(-1)
 
-    def denoise(self, data: Tensor, deviation: float) -> Tensor:
+    def denoise(self, data: Tensor, std: float) -> Tensor:
         """The mean of what data was before noise, `x + σ² ∇ log p(x)` (Tweedie's formula).
 
         A g that was trained on images with noise makes images with noise; its exact density
-        tells how to take it away. Exact for Gaussian noise of that deviation. The result is
-        no point of the linear map any more: invert and interpolate what was there before.
+        tells how to take it away. Exact for Gaussian noise of that standard deviation. The result
+        is no point of the linear map any more: invert and interpolate what was there before.
         Source: Robbins, 1956; for flows Zhai et al., arXiv:2412.06329.
 
         Args:
             data: Points (*batch, *g_data.in_shape).
-            deviation: σ, of the noise in training; `Images.noise_deviation` of a data set.
+            std: σ, of the noise in training; `Images.noise_std` of a data set.
         """
-        check_between(deviation, 0.0, math.inf, "the deviation of the noise")
+        check_between(std, 0.0, math.inf, "the standard deviation of the noise")
         # Also the way back would be rounded by an autocast.
         with torch.inference_mode(False), torch.enable_grad(), own_precision(data.device):
             x = differentiable(data).detach().requires_grad_()
             (score,) = torch.autograd.grad(differentiable(self).log_prob(x).sum(), x)
-        return data.detach() + deviation**2 * score
+        return data.detach() + std**2 * score
 
     def _on_grid(self, time: float, steps: int) -> float:
-        return self.family.end_time(steps) if time == 1.0 else time
+        return self.operator.end_time(steps) if time == 1.0 else time
 
 
 @torch.no_grad()
@@ -297,4 +292,4 @@ def _centred(g: Bijection, batches: Iterable[Tensor]) -> tuple[Bijection, Tensor
     """g with the mean of its latents subtracted, and their covariance."""
     moments = Moments(latent_length(g))
     like = accumulate(moments, (g(batch) for batch in batches))
-    return Chain(g, Centring(moments.mean().to(like))), moments.covariance().to(like)
+    return Chain(g, Centering(moments.mean().to(like))), moments.covariance().to(like)

@@ -5,8 +5,8 @@ from linearizer.bijections.chain import Chain
 from linearizer.bijections.coupling import AdditiveCoupling, AffineCoupling, Conditioner, Coupling
 from linearizer.bijections.invertible_linear import Conv1x1, LULinear, Orthogonal
 from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det
-from linearizer.bijections.multiscale import Haar, OnFirst
-from linearizer.bijections.normalization import ActNorm, Centring
+from linearizer.bijections.multiscale import Haar, PartialBijection
+from linearizer.bijections.normalization import ActNorm, Centering
 from linearizer.bijections.rearrange import Flatten, Identity, Patches, Permute, Squeeze
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "AdditiveCoupling",
     "AffineCoupling",
     "Bijection",
-    "Centring",
+    "Centering",
     "Chain",
     "Conditioner",
     "Conv1x1",
@@ -25,8 +25,8 @@ __all__ = [
     "Identity",
     "Inverse",
     "LULinear",
-    "OnFirst",
     "Orthogonal",
+    "PartialBijection",
     "Patches",
     "Permute",
     "Squeeze",

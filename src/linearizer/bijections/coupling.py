@@ -134,8 +134,8 @@ class AdditiveCoupling(Coupling, VolumePreserving):
 class AffineCoupling(Coupling):
     """`(a, b) ↦ (a, b · exp(s(a)) + t(a))` (Real NVP, arXiv:1605.08803).
 
-    The log-scale is softly bounded, `s = bound · tanh(raw / bound)`: at a hard bound of 5 a
-    few layers are enough to lose everything in float32.
+    The log-scale is softly bounded, `s = log_scale_bound · tanh(raw / log_scale_bound)`: at a hard
+    bound of 5 a few layers are enough to lose everything in float32.
 
     Args:
         shape: Event shape.
@@ -143,7 +143,7 @@ class AffineCoupling(Coupling):
         axis: Event axis that is split in two.
         first: Length of the first part; half of the axis if not given.
         flip: Move the first part rather than the second.
-        bound: Largest absolute log-scale of the layer, up to 5.
+        log_scale_bound: Largest absolute log-scale of the layer, up to 5.
         shift_bound: Largest absolute shift, softly bounded likewise; any if not given.
 
     Example:
@@ -162,14 +162,14 @@ class AffineCoupling(Coupling):
         axis: int = 0,
         first: int | None = None,
         flip: bool = False,
-        bound: float = 1.0,
+        log_scale_bound: float = 1.0,
         shift_bound: float | None = None,
     ) -> None:
-        check_between(bound, 1e-3, 5.0, "the bound of the log-scale")
+        check_between(log_scale_bound, 1e-3, 5.0, "the bound of the log-scale")
         if shift_bound is not None:
             check_between(shift_bound, 1e-3, math.inf, "the bound of the shift")
         super().__init__(shape, conditioner, axis=axis, first=first, flip=flip)
-        self.bound, self.shift_bound = bound, shift_bound
+        self.log_scale_bound, self.shift_bound = log_scale_bound, shift_bound
 
     @property
     def _conditions_shape(self) -> Shape:
@@ -179,7 +179,7 @@ class AffineCoupling(Coupling):
         raw, shift = self._conditions(kept).unbind(-1 - len(self.in_shape))
         if self.shift_bound is not None:
             shift = self.shift_bound * torch.tanh(shift / self.shift_bound)
-        return self.bound * torch.tanh(raw / self.bound), shift
+        return self.log_scale_bound * torch.tanh(raw / self.log_scale_bound), shift
 
     def _forward(self, x: Tensor) -> Tensor:
         return self._forward_and_log_det(x)[0]

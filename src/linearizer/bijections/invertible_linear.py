@@ -23,7 +23,7 @@ class Orthogonal(VolumePreserving):
 
     Example:
         >>> import torch, linearizer as lz
-        >>> g, x = lz.Orthogonal(5), torch.randn(3, 5)
+        >>> g, x = lz.bijections.Orthogonal(5), torch.randn(3, 5)
         >>> torch.allclose(g(x).norm(dim=-1), x.norm(dim=-1), atol=1e-5)
         True
     """
@@ -50,7 +50,7 @@ class LULinear(Bijection):
 
     Args:
         features: Length n of the vectors on the last axis.
-        bound: Largest absolute log of a pivot.
+        log_scale_bound: Largest absolute log of a pivot.
         permutation: The index that each place of P x takes its entry from; random if not given.
 
     Raises:
@@ -65,11 +65,11 @@ class LULinear(Bijection):
     permutation: Tensor
 
     def __init__(
-        self, features: int, *, bound: float = 1.0, permutation: Tensor | None = None
+        self, features: int, *, log_scale_bound: float = 1.0, permutation: Tensor | None = None
     ) -> None:
-        check_between(bound, 1e-3, 5.0, "the bound of the log-pivots")
+        check_between(log_scale_bound, 1e-3, 5.0, "the bound of the log-pivots")
         super().__init__(features)
-        self.features, self.bound = features, bound
+        self.features, self.log_scale_bound = features, log_scale_bound
         self.lower = nn.Parameter(torch.zeros(features, features))
         self.upper = nn.Parameter(torch.zeros(features, features))
         if permutation is None:
@@ -78,7 +78,7 @@ class LULinear(Bijection):
         self.register_buffer("permutation", permutation)
 
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
-        log_pivots = self.bound * torch.tanh(self.upper.diagonal() / self.bound)
+        log_pivots = self.log_scale_bound * torch.tanh(self.upper.diagonal() / self.log_scale_bound)
         upper = self.upper.triu(1) + torch.diag(log_pivots.exp())
         return self.lower.tril(-1), upper, log_pivots
 

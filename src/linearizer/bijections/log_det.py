@@ -14,7 +14,7 @@ class HasLogDet(abc.ABC):
 
     Example:
         >>> import linearizer as lz
-        >>> isinstance(lz.ActNorm(3), lz.HasLogDet)
+        >>> isinstance(lz.ActNorm(3), lz.bijections.HasLogDet)
         True
     """
 
@@ -40,7 +40,7 @@ def forward_and_log_det(g: Bijection, x: Tensor) -> tuple[Tensor, Tensor]:
 
     Example:
         >>> import torch, linearizer as lz
-        >>> z, log_det = lz.forward_and_log_det(lz.Identity(3), torch.randn(5, 3))
+        >>> z, log_det = lz.bijections.forward_and_log_det(lz.Identity(3), torch.randn(5, 3))
         >>> log_det
         tensor([0., 0., 0., 0., 0.])
     """

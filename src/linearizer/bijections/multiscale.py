@@ -89,7 +89,7 @@ class Haar(VolumePreserving):
         return mixed.flatten(-4, -3)
 
 
-class OnFirst(Bijection):
+class PartialBijection(Bijection):
     """A bijection of the first entries of a vector; the other ones stay.
 
     Args:
@@ -101,7 +101,7 @@ class OnFirst(Bijection):
 
     Example:
         >>> import torch, linearizer as lz
-        >>> lz.OnFirst(lz.Permute(2, [1, 0]), 4)(torch.tensor([1., 2., 3., 4.]))
+        >>> lz.bijections.PartialBijection(lz.Permute(2, [1, 0]), 4)(torch.tensor([1., 2., 3., 4.]))
         tensor([2., 1., 3., 4.])
     """
 

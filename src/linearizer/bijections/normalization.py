@@ -11,7 +11,7 @@ from linearizer.bijections.log_det import VolumePreserving
 from linearizer.errors import ShapeError
 
 
-class Centring(VolumePreserving):
+class Centering(VolumePreserving):
     """`x ↦ x - mean`. The mean of the data belongs in g, so that A stays linear, not affine."""
 
     mean: Tensor
@@ -32,7 +32,7 @@ class ActNorm(Bijection):
     """`x ↦ exp(log_scale) · (x - shift)` a channel (Glow, arXiv:1807.03039, section 3.1).
 
     Both are learned. `initialize` sets them once from a batch, so that every channel leaves
-    with mean 0 and deviation 1; that it happened is kept in a buffer and survives saving.
+    with mean 0 and standard deviation 1; that it happened is kept in a buffer and survives saving.
 
     Args:
         shape: Event shape; the channels are its first axis.
@@ -74,16 +74,18 @@ class ActNorm(Bijection):
         """Take shift and scale from the batch `x`, unless that was done before.
 
         Raises:
-            ShapeError: If the batch is too small to have a deviation.
+            ShapeError: If the batch is too small to have a standard deviation.
         """
         check_input(x, self.in_shape, self)
         check_finite(x, "the batch that initialises ActNorm")
         if not bool(self.initialized):
             events = x.reshape(-1, *self.in_shape).transpose(0, 1).flatten(1)
             if events.shape[1] < 2:
-                raise ShapeError("expected a batch of at least 2 to take a deviation from, got 1")
+                raise ShapeError(
+                    "expected a batch of at least 2 to take a standard deviation from, got 1"
+                )
             self.shift.copy_(events.mean(1).reshape(self.shift.shape))
-            deviation = events.std(1).clamp_min(1e-6).reshape(self.shift.shape)
-            self.log_scale.copy_(-deviation.log())
+            std = events.std(1).clamp_min(1e-6).reshape(self.shift.shape)
+            self.log_scale.copy_(-std.log())
             self.initialized.fill_(True)
         return self(x)

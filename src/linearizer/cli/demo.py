@@ -6,22 +6,17 @@ from pathlib import Path
 
 import torch
 
+from linearizer import training
 from linearizer._files import write_text
 from linearizer.applications import OneStepFlow
-from linearizer.cli.console import say, waiting
-from linearizer.cli.demo_metrics import measure, report_rows
-from linearizer.cli.demo_pictures import draw
-from linearizer.cli.report import Row, write_report
-from linearizer.cli.run_folder import close_run, open_run
-from linearizer.cli.tables import MISSED, Table
 from linearizer.data import open_data
-from linearizer.training import (
-    PRESETS,
-    MaximumLikelihood,
-    Schedule,
-    fit,
-    train_classifier,
-)
+from linearizer.display.console import say, waiting
+from linearizer.display.report import Row, write_report
+from linearizer.display.tables import MISSED, Table
+from linearizer.evaluation.demo import measure, report_rows
+from linearizer.evaluation.demo_pictures import draw
+from linearizer.training import PRESETS, LikelihoodTraining, TrainingBudget, train_classifier
+from linearizer.training.run_folder import close_run, open_run
 
 CODE = """import linearizer as lz
 flow = lz.load("{folder}")
@@ -40,25 +35,25 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
     # wait for each other were measured to take ten times as long.
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    recipe = replace(PRESETS["digits"], steps=steps)
-    g = recipe.bijection(train.shape)
-    schedule = Schedule.of(recipe, seed=seed, max_minutes=max_minutes)
-    trained = fit(
-        MaximumLikelihood(g, steps, weight_decay=recipe.weight_decay),
+    config = replace(PRESETS["digits"], steps=steps)
+    g = config.bijection(train.shape)
+    schedule = TrainingBudget.of(config, seed=seed, max_minutes=max_minutes)
+    trained = training.train(
+        LikelihoodTraining(g, steps, weight_decay=config.weight_decay),
         train,
         schedule,
         title="Training g",
         checkpoints=checkpoints,
     )
-    flow = OneStepFlow.fit(g.eval(), [train.dequantized(recipe.noise, seed)])
-    judge = train_classifier(train, steps=min(1500, steps), seed=seed)
+    flow = OneStepFlow.fit(g.eval(), [train.dequantized(config.noise, seed)])
+    classifier = train_classifier(train, steps=min(1500, steps), seed=seed)
 
     with torch.no_grad(), waiting("Measuring and drawing"):
         metrics = {
             "training_steps": trained.steps,
             "training_seconds": trained.seconds,
             "training_images_per_second": trained.steps * schedule.batch_size / trained.seconds,
-            **measure(flow, judge, train, held_out, recipe.noise, seed),
+            **measure(flow, classifier, train, held_out, config.noise, seed),
         }
         sections = draw(flow, held_out, out, seed)
     write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
@@ -83,7 +78,7 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
 
 def _print_summary(rows: list[Row], out: Path, code: str) -> None:
     marks = {None: "", True: "holds", False: MISSED}
-    cells = [(row.name, row.value, row.bar, marks[row.holds]) for row in rows]
-    Table(["what", "measured", "bar", ""], cells).show()
+    cells = [(row.name, row.value, row.threshold, marks[row.holds]) for row in rows]
+    Table(["what", "measured", "threshold", ""], cells).show()
     say(f"\nReport with pictures: {(out / 'report.html').resolve()}")
     say(f"\nUse it:\n\n{code}")

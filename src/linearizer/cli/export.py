@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from linearizer.cli.console import say, waiting
-from linearizer.cli.run_folder import new_file
-from linearizer.cli.tables import Table
+from linearizer.display.console import say, waiting
+from linearizer.display.tables import Table
 from linearizer.export import SUFFIXES, Part, Target, export
 from linearizer.saving import find_model, load
+from linearizer.training.run_folder import new_file
 
 
 def export_model(

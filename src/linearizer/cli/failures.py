@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from traceback import print_exception
 
-from linearizer.cli.console import complain
+from linearizer.display.console import complain
 from linearizer.errors import LinearizerError
 
 TRACEBACK = "LINEARIZER_TRACEBACK"

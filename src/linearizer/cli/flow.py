@@ -7,18 +7,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from linearizer.applications import OneStepFlow
-from linearizer.cli.console import say
-from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.run_folder import new_file, new_picture
-from linearizer.cli.tables import Table
 from linearizer.data.images import resized
 from linearizer.data.pixels import read_image
+from linearizer.display.console import say
+from linearizer.display.pictures import save_mosaic
+from linearizer.display.tables import Table
 from linearizer.errors import RangeError, ShapeError
+from linearizer.flows import Method
 from linearizer.metrics import nats_to_bits, psnr_db
-from linearizer.notes import NOTE, read_note
-from linearizer.operators import Method
 from linearizer.saving import find_model
+from linearizer.saving.run_information import NOTE, read_note
 from linearizer.spaces import InducedSpace
+from linearizer.training.run_folder import new_file, new_picture
 
 COLUMNS = 8
 
@@ -92,13 +92,13 @@ def sample(
     flow = open_flow(run)
     images = flow.sample(count, steps=steps, method=method, temperature=temperature, seed=seed)
     if denoise:
-        deviation = read_note(find_model(run)).get("noise_deviation")
-        if deviation is None:
+        std = read_note(find_model(run)).get("noise_std")
+        if std is None:
             raise RangeError(
                 f"expected the noise that {run} was trained with in its {NOTE}, got none; leave "
-                "out --denoise, or use OneStepFlow.denoise with a deviation"
+                "out --denoise, or use OneStepFlow.denoise with a std"
             )
-        images = torch.cat([flow.denoise(batch, deviation) for batch in images.split(100)])
+        images = torch.cat([flow.denoise(batch, std) for batch in images.split(100)])
     out.write(rows_of(images), {"images": images})
 
 
@@ -148,13 +148,13 @@ def interpolate(run: str, a: Path, b: Path, count: int, resize: bool, out: Outpu
 
 
 @torch.no_grad()
-def likelihood(run: str, paths: list[Path], resize: bool, levels: int) -> None:
+def likelihood(run: str, paths: list[Path], resize: bool, quantization_levels: int) -> None:
     """The exact density of images, as bits a dimension in units of grey levels."""
     flow = open_flow(run)
     images = read_images(paths, flow.g_data.in_shape, resize=resize)
     rows = []
     for path, density in zip(paths, flow.log_prob(images), strict=True):
-        bits = nats_to_bits(float(density), images[0].numel(), levels)
+        bits = nats_to_bits(float(density), images[0].numel(), quantization_levels)
         rows.append((str(path), f"{float(density):.1f}", f"{bits:.3f}"))
     Table(["image", "log-density (nats)", "bits a dimension"], rows).show()
 

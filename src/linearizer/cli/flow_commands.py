@@ -41,7 +41,7 @@ def sample(
         int | None, whole(min=1, help="Really take so many steps, instead of one.")
     ] = None,
     method: Annotated[Method, typer.Option(help="Of many steps.")] = Method.euler,
-    temperature: Annotated[float, real(min=0.0, help="Deviation of the noise.")] = 1.0,
+    temperature: Annotated[float, real(min=0.0, help="Standard deviation of the noise.")] = 1.0,
     denoise: Annotated[
         bool, typer.Option(help="Take away the noise that g was trained with.")
     ] = False,
@@ -71,7 +71,7 @@ def reconstruct(
     run: Run,
     images: Images,
     latent_noise: Annotated[
-        float, real(min=0.0, help="Deviation of noise added to the latents.")
+        float, real(min=0.0, help="Standard deviation of noise added to the latents.")
     ] = 0.0,
     resize: Resize = False,
     seed: Seed = 0,
@@ -104,17 +104,17 @@ def likelihood(
     run: Run,
     images: Images,
     resize: Resize = False,
-    levels: Annotated[int, whole(min=2, help="Grey levels of the images.")] = 256,
+    quantization_levels: Annotated[int, whole(min=2, help="Grey levels of the images.")] = 256,
 ) -> None:
     """Print the exact log-density of images."""
-    _work().likelihood(run, images, resize, levels)
+    _work().likelihood(run, images, resize, quantization_levels)
 
 
 def directions(
     run: Run,
     image: Annotated[Path | None, typer.Option(help="Start here; else at the mean.")] = None,
     count: Annotated[int, whole("-k", "--count", min=1, help="Directions.")] = 8,
-    reach: Annotated[float, real(min=0.0, help="Furthest point, in deviations.")] = 3.0,
+    reach: Annotated[float, real(min=0.0, help="Furthest point, in standard deviations.")] = 3.0,
     resize: Resize = False,
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("directions.png"),
     overwrite: Overwrite = False,

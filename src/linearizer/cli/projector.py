@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from linearizer.applications import IdempotentGenerator
-from linearizer.cli.console import say
 from linearizer.cli.flow import Output, read_images, rows_of
-from linearizer.cli.run_folder import open_data_of
 from linearizer.data import corrupt
+from linearizer.display.console import say
 from linearizer.errors import RangeError
-from linearizer.notes import read_note
 from linearizer.saving import find_model
+from linearizer.saving.run_information import read_note
+from linearizer.training.run_folder import open_data_of
 
 HELD_OUT = 8
 

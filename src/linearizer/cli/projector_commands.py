@@ -69,7 +69,7 @@ def generate(
         bool, typer.Option(help="Project noise, instead of drawing from the range.")
     ] = False,
     rank: Rank = None,
-    temperature: Annotated[float, real(min=0.0, help="Factor of the deviations.")] = 1.0,
+    temperature: Annotated[float, real(min=0.0, help="Factor of the standard deviations.")] = 1.0,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="PNG file.")] = Path("generated.png"),
     overwrite: Overwrite = False,

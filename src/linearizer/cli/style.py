@@ -12,21 +12,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from linearizer import operators as ops
-from linearizer._files import written_whole
+from linearizer import linalg
+from linearizer._files import atomic_write
 from linearizer.applications import StyleTransfer
-from linearizer.cli.console import say
-from linearizer.cli.pictures import save_mosaic
-from linearizer.cli.tables import Table
-from linearizer.cli.train_style import contents_of, taught
 from linearizer.data.files import SUFFIXES
 from linearizer.data.images import as_bytes, resized
 from linearizer.data.pixels import as_picture, read_image
+from linearizer.display.console import say
+from linearizer.display.pictures import save_mosaic
+from linearizer.display.tables import Table
 from linearizer.errors import FileExistsAlreadyError, FileFormatError, LinearizerWarning, ShapeError
 from linearizer.saving import current, find_model
 from linearizer.saving.certificate import CERTIFICATE_FILE
-from linearizer.teachers import FastNeuralStyle
 from linearizer.training.progress import track
+from linearizer.training.style_run import contents_of, taught
+from linearizer.training.teachers import FastNeuralStyle
 from linearizer.verification import certify
 
 EXACT = ".safetensors"
@@ -44,7 +44,7 @@ def stylize(run: str, photo: Path, mix: Mapping[str, float], strength: float, ou
     image = _read(photo, model)
     exact = model.stylize(image, mix, strength=strength, cropped=False)
     _save(exact[..., : image.shape[-2], : image.shape[-1]], out)
-    with written_whole(out.with_suffix(EXACT)) as path:
+    with atomic_write(out.with_suffix(EXACT)) as path:
         save_file({"image": exact.contiguous()}, path)
 
 
@@ -55,7 +55,7 @@ def add(
     *,
     pairs: Path | None,
     teacher: Path | None,
-    whitening: Path | None,
+    picture: Path | None,
     content: str | None,
     data_dir: Path | None,
     contents: int,
@@ -71,9 +71,9 @@ def add(
             f"expected a new style, got {name}, which exists in {folder}; choose another name, or "
             "replace it with --overwrite"
         )
-    if whitening is not None:
+    if picture is not None:
         images = _contents(folder, content, data_dir, model, contents)
-        operator = model.whitening(images.split(100), _read(whitening, model))
+        operator = model.from_picture(images.split(100), _read(picture, model))
     else:
         if pairs is not None:
             lessons = _pairs(pairs, model)
@@ -113,7 +113,7 @@ def interpolate(
     image = _read(photo, model)
     places = torch.linspace(0, 1, steps).tolist()
     frames = [
-        model.stylize(image, model.between(a, b, s, geodesic=geodesic))
+        model.stylize(image, model.interpolate(a, b, s, geodesic=geodesic))
         for s in track(places, f"{a} to {b}")
     ]
     save_mosaic(
@@ -162,7 +162,7 @@ def directions(run: str, photo: Path, name: str, count: int, reach: float, out: 
     for i, part in enumerate(model.directions(name, count)):
         change = part(z)
         rows.append(torch.stack([f.g_y.inverse(stylised + (t - 1) * change) for t in factors]))
-        labels.append(f"σ{i + 1} ≤ {float(ops.norm(part)):.2f}")
+        labels.append(f"σ{i + 1} ≤ {float(linalg.norm(part)):.2f}")
     save_mosaic(
         out, rows, row_labels=labels, column_labels=[f"× {t:.1f}" for t in factors], inches=1.0
     )

@@ -9,8 +9,8 @@ import typer
 from linearizer.cli.command_group import CommandGroup
 from linearizer.cli.flow_commands import Overwrite
 from linearizer.cli.options import MOST_IN_A_ROW, real, whole
-from linearizer.cli.run_folder import new_file, new_picture
 from linearizer.cli.train_commands import lpips_files, named_file
+from linearizer.training.run_folder import new_file, new_picture
 
 Run = Annotated[str, typer.Argument(help="Folder of trained styles.")]
 Photo = Annotated[Path, typer.Argument(help="Image file, of any size.")]
@@ -61,11 +61,11 @@ def add(
     teacher: Annotated[
         Path | None, typer.Option(help="Weights of a fast-neural-style network.")
     ] = None,
-    whitening: Annotated[
+    picture: Annotated[
         Path | None, typer.Option(help="A single style picture, for whitening and colouring.")
     ] = None,
     content: Annotated[
-        str | None, typer.Option(help="Contents for a teacher or whitening; the run's own else.")
+        str | None, typer.Option(help="Contents for a teacher or a picture; the run's own else.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where their files lie.")] = None,
     contents: Annotated[int, whole(min=16, help="Use so many of them.")] = 500,
@@ -81,14 +81,14 @@ def add(
     The solution between latents is refined by a few whitened gradient steps on the images;
     with --refine 0 it stays the closed form.
     """
-    if sum(source is not None for source in (pairs, teacher, whitening)) != 1:
-        raise typer.BadParameter("give one of --pairs, --teacher and --whitening")
+    if sum(source is not None for source in (pairs, teacher, picture)) != 1:
+        raise typer.BadParameter("give one of --pairs, --teacher and --picture")
     _work().add(
         run,
         name,
         pairs=pairs,
         teacher=teacher,
-        whitening=whitening,
+        picture=picture,
         content=content,
         data_dir=data_dir,
         contents=contents,
@@ -192,7 +192,7 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Measure styles against their teachers and against the same operators on pixels."""
-    from linearizer.cli.evaluate_style import evaluate_style  # noqa: PLC0415  (slow to import)
+    from linearizer.cli.evaluate import evaluate_style  # noqa: PLC0415  (slow to import)
 
     evaluate_style(
         run,

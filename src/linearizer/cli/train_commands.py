@@ -26,7 +26,7 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
-class StyleRecipe(StrEnum):
+class StyleObjective(StrEnum):
     """How styles are trained."""
 
     ours = "ours"
@@ -40,7 +40,7 @@ class StyleOperator(StrEnum):
     depthwise = "depthwise"
 
 
-class ProjectorRecipe(StrEnum):
+class ProjectorObjective(StrEnum):
     """How a projector comes about."""
 
     ours = "ours"
@@ -109,10 +109,10 @@ def one_step(
     out: Out,
     data_dir: DataDir = None,
     preset: Annotated[
-        str | None, typer.Option(help="Recipe: digits, mnist, faces64 or quick.")
+        str | None, typer.Option(help="TrainingConfig: digits, mnist, faces64 or quick.")
     ] = None,
     init: Init = None,
-    tame: Annotated[
+    stable_inverse: Annotated[
         bool, typer.Option(help="A g that can be inverted on any input, far from the data too.")
     ] = False,
     operator: Annotated[
@@ -150,7 +150,7 @@ def one_step(
     An interrupted run goes on where it stopped when the same command is given again. Several
     processes: torchrun --nproc-per-node 2 -m linearizer train one-step ...
     """
-    from linearizer.cli.train import train_one_step  # noqa: PLC0415  (Lightning is slow to import)
+    from linearizer.training.one_step_run import train_one_step  # noqa: PLC0415  (Lightning is slow to import)
 
     changes = {
         "steps": steps,
@@ -168,7 +168,7 @@ def one_step(
         out,
         preset=preset,
         init=init,
-        tame=tame,
+        stable_inverse=stable_inverse,
         operator=operator.value,
         rank=rank,
         size=size,
@@ -210,9 +210,9 @@ def style(
     precision: Annotated[
         Precision, typer.Option(help="Type of the couplings' networks in training.")
     ] = Precision.full,
-    recipe: Annotated[
-        StyleRecipe, typer.Option(help="Ours, or the paper's: one content, a number a channel.")
-    ] = StyleRecipe.ours,
+    objective: Annotated[
+        StyleObjective, typer.Option(help="Ours, or the paper's: one content, a number a channel.")
+    ] = StyleObjective.ours,
     seed: Seed = 0,
     tensorboard: Tensorboard = False,
     overwrite: Overwrite = False,
@@ -221,7 +221,7 @@ def style(
 
     An interrupted run goes on where it stopped when the same command is given again.
     """
-    from linearizer.cli.train_style import train_style  # noqa: PLC0415  (slow to import)
+    from linearizer.training.style_run import train_style  # noqa: PLC0415  (slow to import)
 
     train_style(
         content,
@@ -237,7 +237,7 @@ def style(
         steps=steps,
         max_minutes=max_minutes,
         precision=precision.value,
-        recipe=recipe.value,
+        objective=objective.value,
         seed=seed,
         tensorboard=tensorboard,
         overwrite=overwrite,
@@ -253,10 +253,10 @@ def projector(
         str | None, typer.Option(help="Size of g and of the run: digits, mnist, faces64 or quick.")
     ] = None,
     init: Init = None,
-    recipe: Annotated[
-        ProjectorRecipe,
+    objective: Annotated[
+        ProjectorObjective,
         typer.Option(help="Ours, in closed form, or the paper's trained projection."),
-    ] = ProjectorRecipe.ours,
+    ] = ProjectorObjective.ours,
     rank: Annotated[
         int | None,
         typer.Option(
@@ -296,7 +296,7 @@ def projector(
     holds all lower ranks. An interrupted run goes on where it stopped when the same command is
     given again.
     """
-    from linearizer.cli.train_projector import train_projector  # noqa: PLC0415  (slow to import)
+    from linearizer.training.projector_run import train_projector  # noqa: PLC0415  (slow to import)
 
     train_projector(
         data,
@@ -304,7 +304,7 @@ def projector(
         out,
         preset=preset,
         init=init,
-        recipe=recipe.value,
+        objective=objective.value,
         rank=rank,
         projection=projection.value,
         estimator=estimator.value,

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from linearizer.cli.console import say, waiting
-from linearizer.cli.model_card import law_table, write_certificate
+from linearizer.display.console import say, waiting
 from linearizer.errors import CertificateError
+from linearizer.evaluation.card import law_table, write_certificate
 from linearizer.saving import Saveable, find_model
 from linearizer.saving.certificate import CERTIFICATE_FILE, Certificate
 from linearizer.verification import SAME, certify, difference, load_quietly, verify
@@ -35,7 +35,7 @@ def verify_model(run: str, *, overwrite: bool) -> None:
     if failed := [law.name for law in laws if not law.holds]:
         raise CertificateError(
             f"expected all laws to hold on the weights of {run}, got {len(failed)} that do not: "
-            f"{'; '.join(failed)}; train a tamer g, or compute in float64"
+            f"{'; '.join(failed)}; train a g with a more stable inverse, or compute in float64"
         )
 
 

@@ -1,6 +1,6 @@
-"""Ordinary networks for the inside of couplings, as recipes that are plain data.
+"""Ordinary networks for the inside of couplings, as factories that are plain data.
 
-A recipe is called with the event shapes that the network takes and returns, and makes it;
+A factory is called with the event shapes that the network takes and returns, and makes it;
 being data, it is saved with the model. The networks see exactly one batch axis.
 """
 

@@ -13,7 +13,7 @@ from linearizer.saving import Saveable
 
 @dataclass(frozen=True)
 class ConvNet(Saveable):
-    """Recipe of a convolutional network: 3×3, then 1×1 layers, then 3×3.
+    """TrainingConfig of a convolutional network: 3×3, then 1×1 layers, then 3×3.
 
     Args:
         width: Channels of each hidden layer.

@@ -12,7 +12,7 @@ from linearizer.saving import Saveable
 
 @dataclass(frozen=True)
 class MLP(Saveable):
-    """Recipe of a multilayer perceptron on the flattened event.
+    """TrainingConfig of a multilayer perceptron on the flattened event.
 
     Args:
         width: Units of each hidden layer.

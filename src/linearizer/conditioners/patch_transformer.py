@@ -12,7 +12,7 @@ from linearizer.saving import Saveable
 
 @dataclass(frozen=True)
 class PatchTransformer(Saveable):
-    """Recipe of a small vision transformer on patch tokens (T, D).
+    """TrainingConfig of a small vision transformer on patch tokens (T, D).
 
     Args:
         width: Channels of the residual stream; a multiple of `heads`.
@@ -44,27 +44,27 @@ class PatchTransformer(Saveable):
 
 
 class _TokenNet(nn.Module):
-    def __init__(self, recipe: PatchTransformer, in_shape: Shape, out_shape: Shape) -> None:
+    def __init__(self, factory: PatchTransformer, in_shape: Shape, out_shape: Shape) -> None:
         super().__init__()
         self.out_shape = out_shape
-        self.embed = nn.Linear(in_shape[1], recipe.width)
-        self.position = nn.Parameter(0.02 * torch.randn(in_shape[0], recipe.width))
+        self.embed = nn.Linear(in_shape[1], factory.width)
+        self.position = nn.Parameter(0.02 * torch.randn(in_shape[0], factory.width))
         self.blocks = nn.Sequential(
             *(
                 nn.TransformerEncoderLayer(
-                    recipe.width,
-                    recipe.heads,
-                    4 * recipe.width,
+                    factory.width,
+                    factory.heads,
+                    4 * factory.width,
                     dropout=0.0,
                     activation="gelu",
                     batch_first=True,
                     norm_first=True,
                 )
-                for _ in range(recipe.depth)
+                for _ in range(factory.depth)
             )
         )
-        self.norm = nn.LayerNorm(recipe.width)
-        self.head = nn.Linear(recipe.width, torch.Size(out_shape).numel() // out_shape[-2])
+        self.norm = nn.LayerNorm(factory.width)
+        self.head = nn.Linear(factory.width, torch.Size(out_shape).numel() // out_shape[-2])
 
     def forward(self, tokens: Tensor) -> Tensor:
         out: Tensor = self.head(self.norm(self.blocks(self.embed(tokens) + self.position)))

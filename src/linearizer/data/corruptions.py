@@ -12,7 +12,7 @@ Corruption = Callable[[Tensor, Generator], Tensor]
 
 
 def noise(images: Tensor, random: Generator) -> Tensor:
-    """Gaussian noise of deviation 0.5."""
+    """Gaussian noise of standard deviation 0.5."""
     return images + 0.5 * _normal(images, random)
 
 

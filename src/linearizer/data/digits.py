@@ -25,4 +25,4 @@ def load_digits() -> Images:
 
     bunch = datasets.load_digits()
     images = torch.tensor(bunch.images, dtype=torch.float32).unsqueeze(1)
-    return Images(images / 8 - 1, torch.tensor(bunch.target), levels=17)
+    return Images(images / 8 - 1, torch.tensor(bunch.target), quantization_levels=17)

@@ -18,12 +18,12 @@ class Images:
     Attributes:
         images: (N, C, H, W) in [-1, 1].
         labels: (N,) whole numbers.
-        levels: Grey levels that the images were stored in.
+        quantization_levels: Grey levels that the images were stored in.
     """
 
     images: Tensor
     labels: Tensor
-    levels: int
+    quantization_levels: int
 
     @classmethod
     def from_bytes(cls, pixels: Tensor, labels: Tensor) -> "Images":
@@ -35,7 +35,7 @@ class Images:
             >>> Images.from_bytes(pixels, torch.zeros(2)).images.flatten().tolist()
             [-1.0, 1.0]
         """
-        return cls(pixels.float().div_(127.5).sub_(1), labels, levels=256)
+        return cls(pixels.float().div_(127.5).sub_(1), labels, quantization_levels=256)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -47,7 +47,7 @@ class Images:
 
     def take(self, index: Tensor) -> "Images":
         """The images at some indices."""
-        return Images(self.images[index], self.labels[index], self.levels)
+        return Images(self.images[index], self.labels[index], self.quantization_levels)
 
     def split(self, held_out: int, seed: int = 0) -> tuple["Images", "Images"]:
         """Two parts at random: the rest, and `held_out` images never trained on."""
@@ -70,7 +70,8 @@ class Images:
 
         Example:
             >>> from linearizer.data import Images
-            >>> data = Images(torch.zeros(40, 1, 8, 8), torch.arange(40) // 20, levels=17)
+            >>> labels = torch.arange(40) // 20
+            >>> data = Images(torch.zeros(40, 1, 8, 8), labels, quantization_levels=17)
             >>> rest, held_out = data.split_last()
             >>> len(rest), held_out.labels.tolist()
             (36, [0, 0, 1, 1])
@@ -100,17 +101,17 @@ class Images:
         images = self.images.clone()
         for label, turn in enumerate(quarters):
             images[labels == label] = self.images[labels == label].rot90(turn, (-2, -1))
-        return Images(images, labels, self.levels)
+        return Images(images, labels, self.quantization_levels)
 
-    def noise_deviation(self, width: float) -> float:
+    def noise_std(self, width: float) -> float:
         """The standard deviation of uniform noise of `width` grey levels, in units of [-1, 1].
 
         Example:
             >>> from linearizer.data import load_digits
-            >>> load_digits().noise_deviation(width=2.0)
+            >>> load_digits().noise_std(width=2.0)
             0.0722
         """
-        return 2 * width / (self.levels - 1) / math.sqrt(12)
+        return 2 * width / (self.quantization_levels - 1) / math.sqrt(12)
 
     def dequantized(self, width: float, seed: int) -> Tensor:
         """The images plus uniform noise of `width` grey levels, centred at zero.
@@ -118,13 +119,17 @@ class Images:
         Stored images lie on a grid, on which a density can grow without bound; noise of at
         least one grey level fills the gaps (Uria, Murray, Larochelle, arXiv:1306.0186).
         """
-        return dequantize(self.images, width, self.levels, torch.Generator().manual_seed(seed))
+        return dequantize(
+            self.images, width, self.quantization_levels, torch.Generator().manual_seed(seed)
+        )
 
 
-def dequantize(images: Tensor, width: float, levels: int, generator: torch.Generator) -> Tensor:
+def dequantize(
+    images: Tensor, width: float, quantization_levels: int, generator: torch.Generator
+) -> Tensor:
     """Images in [-1, 1] of some grey levels, plus uniform noise of `width` of them."""
     noise = torch.rand(images.shape, generator=generator).to(images) - 0.5
-    return images + noise * (2 * width / (levels - 1))
+    return images + noise * (2 * width / (quantization_levels - 1))
 
 
 def as_bytes(images: Tensor) -> Tensor:

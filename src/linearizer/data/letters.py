@@ -21,7 +21,7 @@ def load_letters(count: int, size: int = 28, seed: int = 0) -> Images:
     Example:
         >>> from linearizer.data import load_letters
         >>> letters = load_letters(10)
-        >>> letters.images.shape, letters.levels
+        >>> letters.images.shape, letters.quantization_levels
         (torch.Size([10, 1, 28, 28]), 256)
     """
     random = torch.Generator().manual_seed(seed)

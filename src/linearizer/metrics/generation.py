@@ -30,8 +30,8 @@ class Classifier(nn.Module, Saveable):
     Example:
         >>> import torch
         >>> from linearizer.metrics import Classifier
-        >>> judge, images = Classifier((1, 28, 28)), torch.zeros(5, 1, 28, 28)
-        >>> judge(images).shape, judge.features(images).shape
+        >>> classifier, images = Classifier((1, 28, 28)), torch.zeros(5, 1, 28, 28)
+        >>> classifier(images).shape, classifier.features(images).shape
         (torch.Size([5, 10]), torch.Size([5, 128]))
     """
 

@@ -31,7 +31,7 @@ class CircularConvolution(LinearOperator):
         >>> import torch, linearizer as lz
         >>> blur = lz.CircularConvolution(torch.full((1, 1, 3, 3), 1 / 9), (7, 7))
         >>> sharp = torch.randn(1, 7, 7, dtype=torch.float64)
-        >>> torch.allclose(lz.pinv(blur.double())(blur(sharp)), sharp)
+        >>> torch.allclose(lz.linalg.pinv(blur.double())(blur(sharp)), sharp)
         True
     """
 

@@ -82,7 +82,7 @@ def as_operator(operator: LinearOperator | nn.Linear | Tensor) -> LinearOperator
         if operator._parameters["bias"] is not None:
             raise RangeError(
                 "expected a linear layer without bias, got one with a bias, which is affine; "
-                "build it with bias=False, or put the shift into g as linearizer.Centring(-bias)"
+                "build it with bias=False, or put the shift into g as linearizer.Centering(-bias)"
             )
         return Dense(operator.weight)
     raise DtypeError(

@@ -16,7 +16,7 @@ class Diagonal(LinearOperator):
 
     Example:
         >>> import torch, linearizer as lz
-        >>> lz.expm(lz.Diagonal(torch.tensor([0., 1.]))).diagonal
+        >>> lz.linalg.expm(lz.Diagonal(torch.tensor([0., 1.]))).diagonal
         tensor([1.0000, 2.7183])
     """
 

@@ -36,7 +36,7 @@ class FunctionOperator(LinearOperator):
     Example:
         >>> import torch, linearizer as lz
         >>> A = lz.FunctionOperator(lambda z: z.cumsum(-1), 3)
-        >>> A.T(torch.tensor([1., 2., 3.])), lz.pinv(A)(torch.tensor([1., 2., 3.]))
+        >>> A.T(torch.tensor([1., 2., 3.])), lz.linalg.pinv(A)(torch.tensor([1., 2., 3.]))
         (tensor([6., 5., 3.]), tensor([1., 1., 1.]))
     """
 

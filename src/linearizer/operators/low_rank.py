@@ -17,7 +17,7 @@ class LowRank(LinearOperator):
 
     Example:
         >>> import torch, linearizer as lz
-        >>> lz.rank(lz.LowRank(torch.randn(100, 3), torch.randn(80, 3)))
+        >>> lz.linalg.rank(lz.LowRank(torch.randn(100, 3), torch.randn(80, 3)))
         3
     """
 
@@ -76,7 +76,7 @@ class IdentityPlusLowRank(LinearOperator):
         >>> import torch, linearizer as lz
         >>> A = lz.IdentityPlusLowRank(2., *torch.randn(2, 5000, 4) / 70)
         >>> z = torch.randn(5000)
-        >>> torch.allclose(lz.pinv(A)(A(z)), z, atol=1e-3)
+        >>> torch.allclose(lz.linalg.pinv(A)(A(z)), z, atol=1e-3)
         True
     """
 

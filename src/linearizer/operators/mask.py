@@ -34,7 +34,7 @@ class BinaryMask(nn.Module, Saveable):
 
     Example:
         >>> import torch, linearizer as lz
-        >>> mask = lz.BinaryMask(5, rank=2)
+        >>> mask = lz.operators.BinaryMask(5, rank=2)
         >>> mask()
         tensor([1., 1., 0., 0., 0.], grad_fn=<AddBackward0>)
     """

@@ -6,10 +6,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from linearizer import _differentiable as differentiable
 from linearizer._checks import check_finite
 from linearizer._modes import in_dtype, wide_dtype
 from linearizer.errors import RangeError, ShapeError
-from linearizer.operators import differentiable
 from linearizer.operators.base import LinearOperator, describe, register
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.dense import check_real
@@ -21,10 +21,11 @@ from linearizer.operators.low_rank import (
 )
 
 
-class Projection(LinearOperator):
+class OrthogonalProjection(LinearOperator):
     """`z ↦ Q (Qᵀ z)`, the orthogonal projection onto the span of orthonormal columns Q.
 
-    `I - P` projects onto the rest. For columns that are not orthonormal use `Projection.onto`.
+    `I - P` projects onto the rest. For columns that are not orthonormal use
+    `OrthogonalProjection.onto`.
 
     Args:
         basis: Q of shape (*shape, k) with QᵀQ = I.
@@ -35,9 +36,9 @@ class Projection(LinearOperator):
 
     Example:
         >>> import torch, linearizer as lz
-        >>> P = lz.Projection.onto(torch.randn(6, 2))
+        >>> P = lz.OrthogonalProjection.onto(torch.randn(6, 2))
         >>> z = torch.randn(6)
-        >>> torch.allclose(P(P(z)), P(z), atol=1e-6), lz.rank(P)
+        >>> torch.allclose(P(P(z)), P(z), atol=1e-6), lz.linalg.rank(P)
         (True, 2)
     """
 
@@ -55,7 +56,7 @@ class Projection(LinearOperator):
         register(self, "basis", basis)
 
     @classmethod
-    def onto(cls, columns: Tensor) -> "Projection":
+    def onto(cls, columns: Tensor) -> "OrthogonalProjection":
         """The projection onto the span of any columns (*shape, k).
 
         The basis has as many columns as the span has dimensions: singular values of the columns
@@ -150,5 +151,5 @@ def _check_orthonormal(Q: Tensor) -> None:
     if not error < torch.finfo(Q.dtype).eps ** 0.5:
         raise RangeError(
             f"expected orthonormal columns, got QᵀQ = I + {error:.1g}; "
-            "use Projection.onto(columns), which makes them so"
+            "use OrthogonalProjection.onto(columns), which makes them so"
         )

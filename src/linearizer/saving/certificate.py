@@ -19,27 +19,27 @@ CERTIFICATE_VERSION = 1
 
 @dataclass(frozen=True)
 class Law:
-    """A number that was measured on a model, and the bar that it may not exceed.
+    """A number that was measured on a model, and the threshold that it may not exceed.
 
     Attributes:
         name: The law, in words or as a formula.
         measured: What was found.
-        bar: The largest value with which the law holds.
+        threshold: The largest value with which the law holds.
     """
 
     name: str
     measured: float
-    bar: float
+    threshold: float
 
     @property
     def holds(self) -> bool:
-        """Whether it is within the bar; NaN never is."""
-        return self.measured <= self.bar
+        """Whether it is within the threshold; NaN never is."""
+        return self.measured <= self.threshold
 
     @property
     def figures(self) -> tuple[str, str]:
-        """What was measured and the bar, to read."""
-        return f"{self.measured:.3g}", f"≤ {self.bar:.3g}"
+        """What was measured and the threshold, to read."""
+        return f"{self.measured:.3g}", f"≤ {self.threshold:.3g}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Certificate:
             content: dict[str, Any] = read_json(path)
             version = content.pop("format_version")
             laws = tuple(
-                Law(law["name"], _number(law["measured"]), _number(law["bar"]))
+                Law(law["name"], _number(law["measured"]), _number(law["threshold"]))
                 for law in content.pop("laws")
             )
             probe = tuple(float(number) for number in content.pop("probe"))
@@ -162,6 +162,7 @@ def _complaint(folder: Path, parts: Iterable[Path], *, required: bool) -> str | 
     if failed := [law.name for law in certificate.laws if not law.holds]:
         return (
             f"expected weights on which all laws hold in {folder}, got a certificate on which "
-            f"these do not: {', '.join(failed)}; train a tamer g, or compute in float64"
+            f"these do not: {', '.join(failed)}; train a g with a more stable "
+            "inverse, or compute in float64"
         )
     return None

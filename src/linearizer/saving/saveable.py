@@ -143,7 +143,7 @@ def load(folder: str | Path) -> Any:
         torch.Size([2, 1, 8, 8])
 
     Raises:
-        FileFormatError: If the files are missing, damaged, foreign or of a newer format.
+        FileFormatError: If the files are missing, damaged, of another program or of a newer format.
 
     Warns:
         CertificateWarning: If the model of an application has no certificate of these very

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from linearizer import operators as ops
+from linearizer import linalg
 from linearizer._checks import reference
 from linearizer._modes import wide_dtype
 from linearizer.errors import NoRealRootError
@@ -61,7 +61,7 @@ def check_operator(
     laws.equal("matrix", image.flatten(1), z.flatten(1) @ M.mT, size)
     laws.equal("matrix of the transpose", A.T.to_dense(), M.mT, size)
     laws.equal("transpose of the transpose", transposed_twice, image, size)
-    laws.equal("fuse", ops.fuse(A).to_dense(), M, size)
+    laws.equal("fuse", linalg.fuse(A).to_dense(), M, size)
     _check_combinations(laws, A, M)
     _check_pseudo_inverse(laws, A, M)
     _check_singular(laws, A, M)
@@ -75,15 +75,15 @@ def check_operator(
 def _check_combinations(laws: Laws, A: LinearOperator, M: Tensor) -> None:
     """Sums and products that the blocks of A may make: if they say so, they must be right."""
     square = M.abs().max() ** 2
-    laws.equal("2 A", ops.fuse(2 * A).to_dense(), 2 * M, M)
-    laws.equal("A + A/2", ops.fuse(A + A / 2).to_dense(), 1.5 * M, M)
-    laws.equal("A Aᵀ", ops.fuse(A @ A.T).to_dense(), M @ M.mT, square)
+    laws.equal("2 A", linalg.fuse(2 * A).to_dense(), 2 * M, M)
+    laws.equal("A + A/2", linalg.fuse(A + A / 2).to_dense(), 1.5 * M, M)
+    laws.equal("A Aᵀ", linalg.fuse(A @ A.T).to_dense(), M @ M.mT, square)
     if A.in_shape == A.out_shape:
-        laws.equal("A A/2", ops.fuse(A @ (A / 2)).to_dense(), M @ M / 2, square)
+        laws.equal("A A/2", linalg.fuse(A @ (A / 2)).to_dense(), M @ M / 2, square)
 
 
 def _check_pseudo_inverse(laws: Laws, A: LinearOperator, M: Tensor) -> None:
-    P = ops.pinv(A).to_dense().to(M)
+    P = linalg.pinv(A).to_dense().to(M)
     one = torch.ones_like(M[0, 0])
     laws.equal("A A⁺ A = A", M @ P @ M, M)
     laws.equal("A⁺ A A⁺ = A⁺", P @ M @ P, P)
@@ -93,51 +93,51 @@ def _check_pseudo_inverse(laws: Laws, A: LinearOperator, M: Tensor) -> None:
 
 def _check_singular(laws: Laws, A: LinearOperator, M: Tensor) -> None:
     values = torch.linalg.svdvals(M)
-    U, S, V = ops.svd(A)
+    U, S, V = linalg.svd(A)
     U, S, V = U.flatten(1).to(M), S.to(M), V.flatten(1).to(M)
     identity = torch.eye(len(S)).to(M)
     laws.equal("A = U Σ Vᵀ", (U.mT * S) @ V, M, values[0])
     laws.equal("U is orthonormal", U @ U.mT, identity)
     laws.equal("V is orthonormal", V @ V.mT, identity)
     laws.equal("svd's singular values", S, values[: len(S)], values[0])
-    laws.equal("singular values", ops.singular_values(A), values)
-    laws.equal("norm", ops.norm(A), values[0])
-    zero, rank = ops.tolerance(A), ops.rank(A)
+    laws.equal("singular values", linalg.singular_values(A), values)
+    laws.equal("norm", linalg.norm(A), values[0])
+    zero, rank = linalg.tolerance(A), linalg.rank(A)
     surely, at_most = (int((values > factor * zero).sum()) for factor in (10.0, 0.1))
     laws.holds("rank", surely <= rank <= at_most)
-    laws.equal("cond", values[0] / ops.cond(A), values[-1], values[0])
+    laws.equal("cond", values[0] / linalg.cond(A), values[-1], values[0])
 
 
 def _check_powers(laws: Laws, A: LinearOperator, M: Tensor) -> None:
     identity = torch.eye(len(M)).to(M)
-    laws.equal("A⁰ = I", ops.matrix_power(A, 0).to_dense(), identity)
-    laws.equal("A³ = A A A", ops.matrix_power(A, 3).to_dense(), M @ M @ M)
-    log_det = ops.logabsdet(A).to(M)
-    if ops.rank(A) == len(M):
-        laws.equal("A⁻¹ A = I", ops.matrix_power(A, -1).to_dense().to(M) @ M, identity)
+    laws.equal("A⁰ = I", linalg.matrix_power(A, 0).to_dense(), identity)
+    laws.equal("A³ = A A A", linalg.matrix_power(A, 3).to_dense(), M @ M @ M)
+    log_det = linalg.logabsdet(A).to(M)
+    if linalg.rank(A) == len(M):
+        laws.equal("A⁻¹ A = I", linalg.matrix_power(A, -1).to_dense().to(M) @ M, identity)
         expected = torch.linalg.slogdet(M).logabsdet
         laws.equal("log|det A|", log_det, expected, torch.ones_like(expected))
-    elif bool(ops.norm(A) > 0):
-        relative = (log_det - len(M) * ops.norm(A).log()).exp()
+    elif bool(linalg.norm(A) > 0):
+        relative = (log_det - len(M) * linalg.norm(A).log()).exp()
         laws.equal("det A = 0", relative, torch.zeros_like(relative), torch.ones_like(relative))
 
 
 def _check_exponential(laws: Laws, A: LinearOperator, M: Tensor) -> None:
-    s, t = (factor / max(float(ops.norm(A)), 1e-30) for factor in (0.7, -1.1))
-    first, second = (ops.expm(A, factor).to_dense().to(M) for factor in (s, t))
-    laws.equal("exp(sA) exp(tA) = exp((s+t)A)", first @ second, ops.expm(A, s + t).to_dense())
+    s, t = (factor / max(float(linalg.norm(A)), 1e-30) for factor in (0.7, -1.1))
+    first, second = (linalg.expm(A, factor).to_dense().to(M) for factor in (s, t))
+    laws.equal("exp(sA) exp(tA) = exp((s+t)A)", first @ second, linalg.expm(A, s + t).to_dense())
     laws.equal("exp(sA)", first, torch.linalg.matrix_exp(s * M))
 
 
 def _check_root(laws: Laws, A: LinearOperator, M: Tensor) -> None:
     """A^½ A^½ = A, or a refusal exactly where an eigenvalue is negative or A is singular."""
-    values, zero = torch.linalg.eigvals(M), ops.tolerance(A)
+    values, zero = torch.linalg.eigvals(M), linalg.tolerance(A)
     negative = bool(((values.real < -10 * zero) & (values.imag == 0)).any())
-    clear = ops.rank(A) == len(M) and not bool(
+    clear = linalg.rank(A) == len(M) and not bool(
         ((values.real < 0) & (values.imag.abs() <= 10 * zero)).any()
     )
     try:
-        root = ops.power(A, 0.5).to_dense().to(M)
+        root = linalg.power(A, 0.5).to_dense().to(M)
     except NoRealRootError:
         laws.holds("A^½ exists", not clear)
         return

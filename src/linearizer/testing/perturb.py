@@ -14,7 +14,7 @@ def perturb_(module: _Module, scale: float = 0.1, seed: int = 0) -> _Module:
 
     Args:
         module: A bijection, an operator, a Linearizer or any module.
-        scale: Standard deviation of the noise.
+        scale: Standard standard deviation of the noise.
         seed: The same seed gives the same noise in every dtype.
 
     Example:

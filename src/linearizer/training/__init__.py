@@ -4,24 +4,33 @@ from linearizer._extras import needs_extra
 
 with needs_extra("lightning", "train"):
     from linearizer.training.classifier import train_classifier
-    from linearizer.training.flow_matching import FlowMatching, FlowMatchingLosses
-    from linearizer.training.likelihood import MaximumLikelihood
-    from linearizer.training.loop import Schedule, fit
-    from linearizer.training.projection import BinaryProjectionTraining, PrincipalProjection
-    from linearizer.training.recipes import PRESETS, Recipe
-    from linearizer.training.style_matching import HyperStyleMatching, StyleMatching
+    from linearizer.training.config import PRESETS, TrainingConfig
+    from linearizer.training.loop import TrainingBudget, train
+    from linearizer.training.objectives.flow_matching import (
+        FlowMatchingLosses,
+        FlowMatchingTraining,
+    )
+    from linearizer.training.objectives.likelihood import LikelihoodTraining
+    from linearizer.training.objectives.projection import (
+        LearnedProjectionTraining,
+        PrincipalProjectionTraining,
+    )
+    from linearizer.training.objectives.style_matching import (
+        HypernetworkStyleTraining,
+        StyleTraining,
+    )
 
 __all__ = [
     "PRESETS",
-    "BinaryProjectionTraining",
-    "FlowMatching",
     "FlowMatchingLosses",
-    "HyperStyleMatching",
-    "MaximumLikelihood",
-    "PrincipalProjection",
-    "Recipe",
-    "Schedule",
-    "StyleMatching",
-    "fit",
+    "FlowMatchingTraining",
+    "HypernetworkStyleTraining",
+    "LearnedProjectionTraining",
+    "LikelihoodTraining",
+    "PrincipalProjectionTraining",
+    "StyleTraining",
+    "TrainingBudget",
+    "TrainingConfig",
+    "train",
     "train_classifier",
 ]

@@ -35,7 +35,9 @@ class RandomBatches:
         number = (self.seed * 1_000_003 + step) % 2**64  # a generator takes no larger one
         generator = torch.Generator().manual_seed(number)
         index = torch.randint(len(self.data), (self.batch_size,), generator=generator)
-        images = dequantize(self.data.images[index], self.noise, self.data.levels, generator)
+        images = dequantize(
+            self.data.images[index], self.noise, self.data.quantization_levels, generator
+        )
         share = slice(None)
         if distributed.is_available() and distributed.is_initialized():
             share = slice(distributed.get_rank(), None, distributed.get_world_size())

@@ -9,7 +9,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from linearizer.data.images import Images
 from linearizer.metrics import Classifier
-from linearizer.training.loop import Schedule, fit
+from linearizer.training import loop
+from linearizer.training.loop import TrainingBudget
 
 
 class _Classification(LightningModule):
@@ -33,6 +34,6 @@ def train_classifier(data: Images, *, steps: int, seed: int = 0) -> Classifier:
     """A classifier of the images' labels, in evaluation mode."""
     torch.manual_seed(seed)
     classifier = Classifier(data.shape, classes=int(data.labels.max()) + 1).train()
-    schedule = Schedule(steps=steps, batch_size=64, noise=0.0, seed=seed)
-    fit(_Classification(classifier, steps), data, schedule, title="Training the judge")
+    schedule = TrainingBudget(steps=steps, batch_size=64, noise=0.0, seed=seed)
+    loop.train(_Classification(classifier, steps), data, schedule, title="Training the classifier")
     return classifier.eval()

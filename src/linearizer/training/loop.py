@@ -19,15 +19,15 @@ from torch import Tensor
 from linearizer._extras import needs_extra
 from linearizer.data.images import Images
 from linearizer.training.batches import RandomBatches
+from linearizer.training.config import TrainingConfig
 from linearizer.training.precision import conditioners_in
 from linearizer.training.progress import WholeRunProgress
-from linearizer.training.recipes import Recipe
 
 CHECKPOINT = "last.ckpt"
 
 
 @dataclass(frozen=True)
-class Schedule:
+class TrainingBudget:
     """How long and on what a run trains.
 
     Attributes:
@@ -52,16 +52,18 @@ class Schedule:
     precision: Literal["32", "bf16"] = "32"
 
     @classmethod
-    def of(cls, recipe: Recipe, *, seed: int = 0, max_minutes: float | None = None) -> "Schedule":
-        """The schedule of a recipe."""
+    def of(
+        cls, config: TrainingConfig, *, seed: int = 0, max_minutes: float | None = None
+    ) -> "TrainingBudget":
+        """The budget of a config."""
         return cls(
-            recipe.steps,
-            batch_size=recipe.batch_size,
-            noise=recipe.noise,
+            config.steps,
+            batch_size=config.batch_size,
+            noise=config.noise,
             seed=seed,
             max_minutes=max_minutes,
-            average=recipe.average,
-            precision=recipe.precision,
+            average=config.average,
+            precision=config.precision,
         )
 
 
@@ -79,10 +81,10 @@ class Trained(NamedTuple):
     is_first_process: bool
 
 
-def fit(
+def train(
     module: LightningModule,
     data: Images,
-    schedule: Schedule,
+    schedule: TrainingBudget,
     *,
     title: str = "Training",
     checkpoints: Path | None = None,

@@ -1,0 +1,14 @@
+"""Closed forms from data: moments, least squares and convolution fits, streamed over batches."""
+
+from linearizer.estimation.convolution_fit import ConvolutionLeastSquares
+from linearizer.estimation.convolution_refinement import refine_convolution
+from linearizer.estimation.least_squares import LeastSquares
+from linearizer.estimation.moments import Moments, PrincipalMoments
+
+__all__ = [
+    "ConvolutionLeastSquares",
+    "LeastSquares",
+    "Moments",
+    "PrincipalMoments",
+    "refine_convolution",
+]

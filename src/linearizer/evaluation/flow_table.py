@@ -1,0 +1,167 @@
+"""The evaluation of a flow as Markdown, with the paper's numbers and the thresholds beside ours."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from linearizer.display.report import Row
+from linearizer.display.tables import MISSED, Page, Table, page_markdown
+from linearizer.errors import RangeError
+from linearizer.evaluation.flow import NOT_MEASURED
+
+MIN_INVERSION_DB, MAX_INVERSION_LPIPS = 60.0, 5e-4
+MIN_COLLAPSE_DB, MAX_COLLAPSE_LPIPS = 80.0, 1e-4
+FRECHET_TOLERANCE = 0.01
+
+Paper = Literal["mnist", "celeba"]
+
+
+@dataclass(frozen=True)
+class _Published:
+    """What arXiv:2510.08570 reports of a data set: (PSNR in dB, LPIPS)."""
+
+    name: str
+    inversion: tuple[float, float]
+    one_step: tuple[float, float]
+
+
+PUBLISHED: dict[str, _Published] = {
+    "mnist": _Published("MNIST", (31.6, 0.008), (32.4, 0.006)),
+    "celeba": _Published("CelebA", (33.4, 0.006), (32.9, 0.007)),
+}
+
+
+def evaluation_markdown(results: dict[str, Any], paper: Paper | None = None) -> str:
+    """The page of `evaluation_page` in Markdown."""
+    return page_markdown(evaluation_page(results, paper))
+
+
+def evaluation_page(results: dict[str, Any], paper: Paper | None = None) -> Page:
+    """The results as a table with thresholds and the paper's numbers, and the rest.
+
+    Args:
+        results: What `evaluate_flow` returned, or the same read back from JSON.
+        paper: The data set of arXiv:2510.08570 to compare with.
+
+    Raises:
+        RangeError: If the paper has no such data set.
+    """
+    if paper is not None and paper not in PUBLISHED:
+        raise RangeError(f"expected one of {', '.join(PUBLISHED)} or None, got '{paper}'")
+    theirs = None if paper is None else PUBLISHED[paper]
+    name = "" if theirs is None else f" ({theirs.name})"
+    return [
+        Table(
+            ["what", "ours", f"paper{name}", "threshold", ""],
+            [
+                (row.name, row.value, published, row.threshold, _verdict(row.holds))
+                for row, published in _table(results, theirs)
+            ],
+        ),
+        Table(["what else", "measured"], list(_others(results))),
+        "\n".join(f"- {note}" for note in _footnotes(results, theirs)),
+    ]
+
+
+def _table(r: dict[str, Any], paper: _Published | None) -> Iterable[tuple[Row, str]]:
+    """The rows with a threshold, and the paper's number beside each."""
+    steps, measured = r["settings"]["steps"], r["networks"]["lpips"] != NOT_MEASURED
+    psnr, lpips = ("-", "-") if paper is None else _texts(paper.inversion)
+    held = r["inversion"]
+    yield _psnr("Inversion, PSNR", held["psnr_db"], MIN_INVERSION_DB), psnr
+    yield _lpips("Inversion, LPIPS", held["lpips"], MAX_INVERSION_LPIPS, measured), lpips
+    psnr, lpips = ("-", "-") if paper is None else _texts(paper.one_step)
+    for method, pair in r["one_step_vs_n_step"].items():
+        what = f"One step against {steps} {method} steps"
+        yield _psnr(f"{what}, PSNR", pair["psnr_db"], MIN_COLLAPSE_DB), psnr
+        yield _lpips(f"{what}, LPIPS", pair["lpips"], MAX_COLLAPSE_LPIPS, measured), lpips
+    for method, ratio in r["frechet_distance"]["ratio"].items():
+        holds = ratio is not None and abs(ratio - 1) <= FRECHET_TOLERANCE
+        what = f"Fréchet distance of one step / of {steps} {method} steps"
+        threshold = f"equal within {FRECHET_TOLERANCE:.0%}"
+        yield (
+            Row(what, number(ratio, ".4f"), threshold, holds),
+            "-" if paper is None else "comparable",
+        )
+
+
+def _others(r: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    settings, distance, classifier = r["settings"], r["frechet_distance"], r["classifier"]
+    steps = settings["steps"]
+    yield (
+        f"Fréchet distance of samples in one step ({settings['own_step']})",
+        number(distance["own_step"], ".2f"),
+    )
+    for method in distance["one_step"]:
+        one, many = distance["one_step"][method], distance["n_step"][method]
+        yield (
+            f"Fréchet distance of one step, of {steps} {method} steps",
+            f"{number(one, '.2f')}, {number(many, '.2f')}",
+        )
+    yield "The same of two halves of the held-out images", number(distance["real_split"], ".2f")
+    yield "The same of training images", number(distance["train_images"], ".2f")
+    yield (
+        f"PSNR of one step ({settings['own_step']}) against {steps} steps",
+        ", ".join(
+            f"{method} {number(value, '.1f')} dB"
+            for method, value in r["own_step_vs_n_step_psnr_db"].items()
+        ),
+    )
+    confidence = (classifier["confidence_samples"], classifier["confidence_real"])
+    yield (
+        "Classifier's confidence: samples, real",
+        ", ".join(number(value, ".3f") for value in confidence),
+    )
+    yield "Classifier's accuracy, held out", number(classifier["accuracy_held_out"], ".2%")
+    yield "Classes of samples", ", ".join(map(str, classifier["classes_of_samples"]))
+    bits = r["bits_per_dimension"]
+    kinds = ("held_out", "train", "upside_down", "negative", "uniform_noise")
+    yield (
+        "Bits a dimension: held out, train, held out upside down, as negatives, uniform noise",
+        ", ".join(number(bits[kind], ".4g") for kind in kinds),
+    )
+
+
+def _footnotes(r: dict[str, Any], paper: _Published | None) -> Iterable[str]:
+    images, seeds, settings = r["images"], r["seeds"], r["settings"]
+    yield (
+        f"{images['samples']} samples, {images['inverted']} held-out images inverted, Fréchet "
+        f"distances to {images['held_out']} held-out images; bits of {images['inverted']} "
+        f"held-out, {images['train_for_bits_and_frechet']} training and {images['samples']} noise "
+        f"images under noise of {settings['noise_width_of_bits']:g} grey levels."
+    )
+    yield (
+        f"Seeds: images {seeds['images']}, noise {seeds['noise']}, uniform noise "
+        f"{seeds['uniform_noise']}. {settings['dtype']} on {settings['device']}."
+    )
+    yield from (f"{metric}: {network}." for metric, network in r["networks"].items())
+    yield from r["notes"]
+    if paper is not None:
+        yield (
+            "The paper (arXiv:2510.08570) gives one number for one step against 100 steps, "
+            "printed here beside every method; its LPIPS need not be of the same network."
+        )
+
+
+def _verdict(holds: bool | None) -> str:
+    return NOT_MEASURED if holds is None else "holds" if holds else MISSED
+
+
+def _texts(published: tuple[float, float]) -> tuple[str, str]:
+    return f"{published[0]:.1f} dB", f"{published[1]:.3f}"
+
+
+def number(value: float | None, form: str) -> str:
+    """A number as text, or that it was not finite, which JSON says with None."""
+    return "not finite" if value is None else format(value, form)
+
+
+def _psnr(name: str, value: float | None, threshold: float) -> Row:
+    text = "not finite" if value is None else f"{value:.1f} dB"
+    return Row(name, text, f"≥ {threshold:g} dB", value is not None and value >= threshold)
+
+
+def _lpips(name: str, value: float | None, threshold: float, measured: bool) -> Row:
+    text = number(value, ".2g") if measured else NOT_MEASURED
+    holds = (value is not None and value <= threshold) if measured else None
+    return Row(name, text, f"≤ {threshold:g}", holds)

@@ -1,0 +1,259 @@
+"""Measuring a projector of images against held-out ones, and against components of pixels."""
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import binary_auroc
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from linearizer._checks import check_between
+from linearizer.applications import IdempotentGenerator
+from linearizer.bijections import Flatten
+from linearizer.data import CORRUPTIONS, Images, corrupt, load_letters
+from linearizer.display.tables import Page, Table, page_markdown
+from linearizer.evaluation.flow import BATCH, EQUAL_DB, finite
+from linearizer.evaluation.flow_table import number
+from linearizer.metrics import Classifier, confidence, frechet_distance, psnr_db
+from linearizer.training.progress import track
+
+RANK = 64
+STATISTICS = 10_000
+LARGE = 1000.0
+LEAST = 8  # below, all samples look alike
+
+
+@torch.no_grad()
+def evaluate_projector(
+    model: IdempotentGenerator,
+    train: Images,
+    held_out: Images,
+    classifier: Classifier,
+    *,
+    count: int = 1000,
+    rank: int | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure a projector, beside principal components of pixels: the same with g = identity.
+
+    - Idempotence: `max |f(f(x)) - f(x)| / max |x|` over `count` inputs of each kind, in float32
+      and in float64.
+    - Reconstruction of held-out images by rank.
+    - Restoration of damaged held-out images at one rank, which the damaged images themselves
+      and the components of pixels are measured beside.
+    - Samples of the range, and projections of noise: Fréchet distance and confidence of the
+      classifier.
+    - Outliers: how well the residual of each rank tells held-out images from others (AUROC).
+
+    Args:
+        model: In float32; a copy is taken to float64.
+        train: What it was trained on.
+        held_out: What it was not.
+        classifier: A classifier of the data.
+        count: Images or inputs of each kind.
+        rank: Of restoration; 64 or that of the model if not given.
+        seed: Of all that is drawn.
+    """
+    check_between(count, 4, math.inf, "the number of images")
+    rank = min(RANK, model.rank) if rank is None else rank
+    check_between(rank, 1, model.rank, "the rank")
+    pixels = IdempotentGenerator.fit(
+        Flatten(model.g.in_shape),
+        train.images[:STATISTICS].split(1000),
+        rank=min(model.rank, model.g.out_shape[0] - 1),
+    )
+    x = held_out.images[:count]
+    kinds = other_images(x, seed)
+    results: dict[str, Any] = {
+        "idempotence": {
+            name: {
+                "float32": idempotence_error(model, inputs),
+                "float64": idempotence_error(model, inputs.double()),
+            }
+            for name, inputs in track(
+                {
+                    "data": x,
+                    "noise": model.noise(len(x), seed),
+                    "uniform": kinds["uniform noise"],
+                    "letters": kinds.get("letters", x.flip(-2)),
+                    "large": LARGE * kinds["uniform noise"],
+                }.items(),
+                "Projecting twice",
+            )
+        },
+        "reconstruction": {
+            str(k): {"ours": _psnr(model, x, x, k), "pixels": _psnr(pixels, x, x, k)}
+            for k in _ranks(model.rank)
+        },
+        "restoration": {},
+        "outliers": {},
+        "rank": rank,
+        "images": len(x),
+    }
+    for name in track(CORRUPTIONS, "Restoring"):
+        damaged = corrupt(x, name, seed)
+        results["restoration"][name] = {
+            what: {"psnr_db": min(psnr_db(made, x), EQUAL_DB), "ssim": _ssim(made, x)}
+            for what, made in (
+                ("damaged", damaged.clamp(-1, 1)),
+                ("ours", _projected(model, damaged, rank)),
+                ("pixels", _projected(pixels, damaged, rank)),
+            )
+        }
+    results["generation"] = {
+        what: {
+            "confidence": confidence(classifier, images),
+            "frechet_distance": frechet_distance(classifier, images, held_out.images),
+        }
+        for what, images in {
+            **{
+                f"samples at rank {k}": model.generate(count, rank=k, seed=seed).clamp(-1, 1)
+                for k in _ranks(model.rank)
+                if k >= LEAST
+            },
+            "projected noise": _projected(model, model.noise(count, seed), None),
+            "held-out images": x,
+        }.items()
+    }
+    for name, others in track(kinds.items(), "Telling outliers"):
+        results["outliers"][name] = {
+            what: {
+                str(k): auroc(m.residual(x, k), m.residual(others, k))
+                for k in _ranks(model.rank)
+                if k >= LEAST
+            }
+            for what, m in (("ours", model), ("pixels", pixels))
+        }
+    return finite(results)
+
+
+def idempotence_error(model: IdempotentGenerator, inputs: Tensor) -> float:
+    """`max |f(f(x)) - f(x)| / max |x|`, in the dtype of the inputs."""
+    model = copy.deepcopy(model).to(inputs.dtype)
+    worst = 0.0
+    for batch in inputs.split(BATCH):
+        once = model.project(batch)
+        worst = max(worst, float((model.project(once) - once).abs().max()))
+    return worst / float(inputs.abs().max())
+
+
+def other_images(images: Tensor, seed: int) -> Mapping[str, Tensor]:
+    """Images that are none of the data: noise, the data changed, and letters if they are grey."""
+    N, channels, height, width = images.shape
+    random = torch.Generator().manual_seed(seed)
+    kinds = {
+        "uniform noise": 2 * torch.rand(images.shape, generator=random) - 1,
+        "negatives": -images,
+    }
+    if height == width:
+        kinds["turned by a quarter"] = images.rot90(1, (-2, -1))
+    if channels == 1 and height == width:
+        kinds["letters"] = load_letters(N, height, seed).images
+    return kinds
+
+
+def auroc(inliers: Tensor, outliers: Tensor) -> float:
+    """The probability that an outlier's score is above that of an inlier."""
+    labels = torch.cat([torch.zeros(len(inliers)), torch.ones(len(outliers))]).long()
+    scores = torch.cat([inliers, outliers])
+    return float(binary_auroc(scores / scores.max(), labels))  # it squashes scores above 1
+
+
+def _projected(model: IdempotentGenerator, images: Tensor, rank: int | None) -> Tensor:
+    return torch.cat([model.project(x, rank) for x in images.split(BATCH)]).clamp(-1, 1)
+
+
+def _psnr(model: IdempotentGenerator, x: Tensor, truth: Tensor, rank: int) -> float:
+    return min(psnr_db(_projected(model, x, rank), truth), EQUAL_DB)
+
+
+def _ssim(images: Tensor, truth: Tensor) -> float:
+    value = structural_similarity_index_measure(images, truth, data_range=2.0)
+    return float(value)  # type: ignore[arg-type]
+
+
+def _ranks(largest: int) -> list[int]:
+    """Powers of two, and the largest."""
+    return sorted({2**i for i in range(largest.bit_length()) if 2**i <= largest} | {largest})
+
+
+def projector_markdown(results: Mapping[str, Any]) -> str:
+    """The page of `projector_page` in Markdown."""
+    return page_markdown(projector_page(results))
+
+
+def projector_page(results: Mapping[str, Any]) -> Page:
+    """The results as tables."""
+    outliers = results["outliers"]
+    ranks = list(next(iter(outliers.values()))["ours"])
+    return [
+        Table(
+            ["input", "max abs of f(f(x)) - f(x) over max abs of x, float32", "float64"],
+            [
+                (name, number(row["float32"], ".1e"), number(row["float64"], ".1e"))
+                for name, row in results["idempotence"].items()
+            ],
+        ),
+        Table(
+            ["rank", "held-out images, PSNR", "components of pixels", "gain"],
+            [
+                (
+                    rank,
+                    f"{row['ours']:.2f} dB",
+                    f"{row['pixels']:.2f} dB",
+                    f"{row['ours'] - row['pixels']:+.2f} dB",
+                )
+                for rank, row in results["reconstruction"].items()
+            ],
+        ),
+        Table(
+            [f"damage (rank {results['rank']})", "damaged", "restored", "components of pixels"],
+            [
+                (name, *(_pair(row[what]) for what in ("damaged", "ours", "pixels")))
+                for name, row in results["restoration"].items()
+            ],
+        ),
+        "PSNR and SSIM.",
+        Table(
+            ["images", "confidence of a classifier", "Fréchet distance in its features"],
+            [
+                (name, number(row["confidence"], ".3f"), number(row["frechet_distance"], ".1f"))
+                for name, row in results["generation"].items()
+            ],
+        ),
+        Table(
+            [
+                "outliers, AUROC of the residual (of pixels')",
+                *(f"rank {rank}" for rank in ranks),
+            ],
+            [
+                (name, *(_both(row, rank) for rank in ranks))
+                for name, row in [*outliers.items(), ("mean", _mean(outliers))]
+            ],
+        ),
+        f"{results['images']:,} held-out images, or inputs of each kind; PSNR of images clamped to "
+        "[-1, 1].",
+    ]
+
+
+def _pair(row: Mapping[str, float]) -> str:
+    return f"{row['psnr_db']:.2f} dB, {row['ssim']:.3f}"
+
+
+Scores = Mapping[str, Mapping[str, float]]
+
+
+def _both(row: Scores, rank: str) -> str:
+    return f"{row['ours'][rank]:.3f} ({row['pixels'][rank]:.3f})"
+
+
+def _mean(outliers: Mapping[str, Scores]) -> Scores:
+    """The mean over all kinds of outliers, for each rank."""
+    rows = list(outliers.values())
+    return {
+        what: {k: sum(row[what][k] for row in rows) / len(rows) for k in rows[0][what]}
+        for what in ("ours", "pixels")
+    }

@@ -1,0 +1,139 @@
+"""Measuring styles against their teachers, on contents that were not trained on."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from linearizer.applications import StyleTransfer
+from linearizer.bijections import ActNorm, Chain, Squeeze
+from linearizer.data import Images
+from linearizer.display.tables import Page, Table, page_markdown
+from linearizer.evaluation.flow import EQUAL_DB
+from linearizer.metrics import LPIPS, psnr_db
+from linearizer.operators import CircularConvolution
+from linearizer.training.style_run import TEACHING_BATCH, taught
+
+BASELINE_PAIRS = 1000
+
+
+@torch.no_grad()
+def measure_styles(
+    model: StyleTransfer,
+    teachers: Mapping[str, nn.Module],
+    train: Images,
+    contents: Tensor,
+    *,
+    lpips: LPIPS | None = None,
+) -> dict[str, Any]:
+    """Each style against its teacher, on contents that were not trained on.
+
+    Beside the model stands the best convolution of the same kernel between pixels: the same
+    squeeze and ActNorm, fitted by least squares to the same teacher on training contents.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    pairs = train.images[:BASELINE_PAIRS]
+    for name, teacher in teachers.items():
+        operator, condition = model.operator(name), model.cond(name)
+        truth = _truth(teacher, contents, name)
+        started = time.perf_counter()
+        made = torch.cat([model.stylize(x, name) for x in contents.split(TEACHING_BATCH)])
+        seconds = (time.perf_counter() - started) / len(contents)
+        undone = torch.cat([model.undo(y, name) for y in made.split(TEACHING_BATCH)])
+        again = torch.cat([model.stylize(x, name) for x in undone.split(TEACHING_BATCH)])
+        pixels = pixel_baseline(model, pairs, _truth(teacher, pairs, name), operator)
+        linear = pixels.stylize(contents, "fitted").clamp(-1, 1)
+        rows[name] = {
+            **_likeness(made, truth, lpips),
+            "linear_in_pixels_psnr_db": psnr_db(linear, truth),
+            "undo_redo_psnr_db": min(psnr_db(again, made), EQUAL_DB),
+            "condition": condition if math.isfinite(condition) else None,
+            "milliseconds_per_image": 1e3 * seconds,
+        }
+    return {
+        "styles": rows,
+        "mean_psnr_db": sum(row["psnr_db"] for row in rows.values()) / len(rows),
+        "contents": len(contents),
+        "size": list(contents.shape[-2:]),
+        "baseline_pairs": len(pairs),
+        "lpips": "not measured" if lpips is None else "LPIPS v0.1 with SqueezeNet 1.1",
+    }
+
+
+def pixel_baseline(
+    model: StyleTransfer, x: Tensor, y: Tensor, like: CircularConvolution
+) -> StyleTransfer:
+    """The same class of operator with g nothing but squeeze and ActNorm, fitted to pairs."""
+    baseline = StyleTransfer(_initialised(x, model.factor), _initialised(y, model.factor))
+    pairs = zip(x.split(100), y.split(100), strict=True)
+    side = like.kernel.shape[-1]
+    baseline.add("fitted", baseline.fit(pairs, ridge=1e-6, kernel_size=side))
+    return baseline
+
+
+def _initialised(images: Tensor, factor: int) -> Chain:
+    squeeze = Squeeze(images.shape[1:], factor)
+    g = Chain(squeeze, ActNorm(squeeze.out_shape))
+    g.initialize(images)
+    return g
+
+
+def style_markdown(results: Mapping[str, Any]) -> str:
+    """The page of `style_page` in Markdown."""
+    return page_markdown(style_page(results))
+
+
+def style_page(results: Mapping[str, Any]) -> Page:
+    """The results as a table."""
+    height, width = results["size"]
+    return [
+        Table(
+            [
+                "style",
+                "PSNR to the teacher",
+                "SSIM",
+                "LPIPS",
+                "the same operator on pixels, PSNR",
+                "gain",
+                "stylise, undo, stylise",
+                "condition",
+                "ms an image",
+            ],
+            [
+                (
+                    name,
+                    f"{row['psnr_db']:.2f} dB",
+                    f"{row['ssim']:.3f}",
+                    "not measured" if row["lpips"] is None else f"{row['lpips']:.3f}",
+                    f"{row['linear_in_pixels_psnr_db']:.2f} dB",
+                    f"{row['psnr_db'] - row['linear_in_pixels_psnr_db']:+.2f} dB",
+                    f"{row['undo_redo_psnr_db']:.1f} dB",
+                    "infinite" if row["condition"] is None else f"{row['condition']:.3g}",
+                    f"{row['milliseconds_per_image']:.1f}",
+                )
+                for name, row in results["styles"].items()
+            ],
+        ),
+        f"Mean of the styles: {results['mean_psnr_db']:.2f} dB. {results['contents']} held-out "
+        f"contents of {height}×{width}; the operator on pixels is fitted to "
+        f"{results['baseline_pairs']} training contents. PSNR of images clamped to [-1, 1]; "
+        f"LPIPS: {results['lpips']}.",
+    ]
+
+
+def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, float | None]:
+    seen = made.clamp(-1, 1)
+    ssim = structural_similarity_index_measure(seen, truth, data_range=2.0)
+    return {
+        "psnr_db": psnr_db(seen, truth),
+        "ssim": float(ssim),  # type: ignore[arg-type]
+        "lpips": None if lpips is None else float(lpips(seen, truth).mean()),
+    }
+
+
+def _truth(teacher: nn.Module, contents: Tensor, name: str) -> Tensor:
+    return torch.cat([y for _, y in taught(teacher, contents, name)])

@@ -1,0 +1,40 @@
+"""Linear algebra of operators: functions, decompositions and real powers of A."""
+
+from linearizer.linalg.decompositions import SVD, Eigen, eig, null_basis, range_basis, svd
+from linearizer.linalg.functions import (
+    cond,
+    expm,
+    logabsdet,
+    matrix_function,
+    matrix_power,
+    norm,
+    pinv,
+    power,
+    rank,
+    singular_values,
+    solve,
+    tolerance,
+)
+from linearizer.linalg.fuse import fuse
+
+__all__ = [
+    "SVD",
+    "Eigen",
+    "cond",
+    "eig",
+    "expm",
+    "fuse",
+    "logabsdet",
+    "matrix_function",
+    "matrix_power",
+    "norm",
+    "null_basis",
+    "pinv",
+    "power",
+    "range_basis",
+    "rank",
+    "singular_values",
+    "solve",
+    "svd",
+    "tolerance",
+]

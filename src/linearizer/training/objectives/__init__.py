@@ -1,0 +1,1 @@
+"""What is minimized: one training objective a file."""
