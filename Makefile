@@ -17,7 +17,7 @@ demo: .venv/train
 	$(BIN)/linearizer demo --overwrite
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: setup
 	$(BIN)/ruff format --check .
