@@ -25,6 +25,7 @@ lint: setup
 	$(BIN)/mypy
 
 docs: setup
+	$(BIN)/python docs/build_pages.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Open site/index.html, or serve it: $(BIN)/python -m http.server --directory site"
 

@@ -1,0 +1,1 @@
+"""Styles as linear operators between two shared bijections."""
