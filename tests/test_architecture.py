@@ -1,12 +1,18 @@
-"""Who may import whom, read from the sources; and what the import costs."""
+"""Who may import whom, which classes may have subclasses, and what the import costs."""
 
 import ast
+import importlib
+import inspect
+import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import linearizer
 
 ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 
@@ -71,6 +77,18 @@ def violations(part: str, source: str) -> set[str]:
 SOURCES = sorted(p for p in ROOT.rglob("*.py") if part_of(p) != "__init__")
 
 
+def levels_of_contributing() -> tuple[tuple[str, ...], ...]:
+    """The levels as CONTRIBUTING draws them: a row each, the names in its first cell."""
+    text = (ROOT.parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition("| level |")[2].partition("\n\n")[0]
+    rows = table.splitlines()[2:]
+    return tuple(tuple(re.findall(r"`(\w+)`", row.split("|")[1])) for row in rows)
+
+
+def test_contributing_draws_these_levels() -> None:
+    assert levels_of_contributing() == LEVELS
+
+
 def test_every_part_has_a_level() -> None:
     assert {part_of(path) for path in SOURCES} <= LEVEL.keys()
 
@@ -100,6 +118,40 @@ def test_no_application_imports_another(path: Path) -> None:
 def test_only_tests_import_the_law_checkers(path: Path) -> None:
     if part_of(path) != "testing":
         assert "testing" not in parts_imported(path.read_text(encoding="utf-8"))
+
+
+BASES = {"CosineTraining", "LinearizerError", "LinearizerWarning", "Saveable"}
+"""Classes that have no abstract method, and are there to be derived from."""
+
+
+def classes_of(package: str) -> set[type]:
+    """All classes that the modules of a package define, where their extras are installed."""
+    root, found = importlib.import_module(package), set()
+    for module in pkgutil.walk_packages(root.__path__, f"{package}."):
+        if not module.name.endswith("__main__"):
+            try:
+                members = vars(importlib.import_module(module.name))
+            except ImportError:
+                continue
+            found |= {c for c in members.values() if inspect.isclass(c)}
+    return {c for c in found if c.__module__.startswith(package)}
+
+
+def concrete_bases(classes: set[type]) -> set[str]:
+    """The classes that others derive from although they are not abstract."""
+    bases = {base for cls in classes for base in cls.__bases__} & classes
+    return {base.__name__ for base in bases if not inspect.isabstract(base)}
+
+
+def test_every_class_is_abstract_or_final() -> None:
+    assert concrete_bases(classes_of("linearizer")) <= BASES
+
+
+def test_a_class_that_is_neither_abstract_nor_final_is_seen() -> None:
+    class Derived(linearizer.Dense):
+        pass
+
+    assert concrete_bases({linearizer.LinearOperator, linearizer.Dense, Derived}) == {"Dense"}
 
 
 def test_core_needs_torch_alone() -> None:

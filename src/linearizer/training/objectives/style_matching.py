@@ -1,5 +1,7 @@
 """Training bijections and styles together, to do what teachers do."""
 
+import abc
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
@@ -9,7 +11,7 @@ from linearizer.operators import CircularConvolution
 from linearizer.training.objectives.optimization import CosineTraining
 
 
-class StyleTraining(CosineTraining):
+class StyleMatching(CosineTraining, abc.ABC):
     """Lowers `|g_y⁻¹(A_s g_x(x)) - y_s|²` over contents x, styles s and the teachers' y_s.
 
     Each content of a batch meets one style; batches carry the contents' numbers as labels, by
@@ -28,9 +30,9 @@ class StyleTraining(CosineTraining):
         super().__init__(steps, learning_rate, weight_decay=0.0)
         self.model, self.targets = model, targets
 
+    @abc.abstractmethod
     def operate(self, style: int, z: Tensor) -> Tensor:
         """The operator of style number `style` on latents (B, c, h, w)."""
-        return self.model.operator(self.model.names[style])(z)
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The mean squared error of a batch, every style on its share of it."""
@@ -47,8 +49,16 @@ class StyleTraining(CosineTraining):
         return loss
 
 
-class HypernetworkStyleTraining(StyleTraining):
-    """The same with the paper's operators: one number a channel, from a network of the style.
+class StyleTraining(StyleMatching):
+    """Trains the bijections together with the operators that the model has."""
+
+    def operate(self, style: int, z: Tensor) -> Tensor:
+        """The operator of style number `style` on latents (B, c, h, w)."""
+        return self.model.operator(self.model.names[style])(z)
+
+
+class HypernetworkStyleTraining(StyleMatching):
+    """Trains the paper's operators: one number per channel, from a network of the style.
 
     `A_s = diag(h(s))`, where h is a small perceptron of the style's place on [0, 1], as in the
     script that goes with arXiv:2510.08570: 48 numbers a style. `resolve` writes them into the
