@@ -119,8 +119,14 @@ def public_names() -> str:
         else:
             continue
         what = (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
-        rows.append(f"| [`{name}`]{link} | {what.replace('|', chr(92) + '|')} |")
+        rows.append(f"| [`{name}`]{link} | {as_cell(what)} |")
     return "\n".join(rows)
+
+
+def as_cell(text: str) -> str:
+    """Text for a cell of a table: asterisks outside of code, and bars, stand for themselves."""
+    parts = text.replace("|", r"\|").split("`")
+    return "`".join(part if i % 2 else part.replace("*", r"\*") for i, part in enumerate(parts))
 
 
 if __name__ == "__main__":
