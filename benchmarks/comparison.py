@@ -32,7 +32,7 @@ from linearizer.saving import PRETRAINED
 from linearizer.testing import check_linear, perturb_
 
 SINGLE, DOUBLE = 1e-4, 1e-10
-"""Bars of relative errors in float32 and float64."""
+"""Thresholds of relative errors in float32 and float64."""
 IDEMPOTENCE = 1e-3
 STEPS = 100
 NONE = "-"
@@ -657,7 +657,7 @@ def main() -> None:
         "Shocher, [Who Said Neural Networks Aren't Linear?](https://arxiv.org/abs/2510.08570) "
         "What the models that come with the library can show is measured by the script. What needs "
         "a data set is read from the card or page that is linked, which names its own command. "
-        "Bars of exactness are those of `linearizer.testing` and `linearizer evaluate`.",
+        "Thresholds of exactness are those of `linearizer.testing` and `linearizer evaluate`.",
         "",
         f"Of {len(verdicts) - verdicts.count(None)} claims with a threshold "
         f"{verdicts.count(True)} hold and {verdicts.count(False)} do not. "

@@ -41,7 +41,7 @@ def main() -> None:
         f"{metrics['held_out_digits']} digits are held out, {metrics['samples']} are generated. "
         "Fréchet distances are in the features of a small classifier trained on the same digits, "
         "not Inception's: compare them with each other only. Bits a pixel are of the digits with "
-        "uniform noise of two grey levels added.",
+        "uniform noise of two gray levels added.",
         "",
         "| what | measured | threshold | |",
         "|---|---|---|---|",

@@ -24,7 +24,7 @@ linear map between two induced spaces: sampled in one step, inverted exactly, wi
     linearizer train one-step --data FOLDER_OR_ZIP --out runs/mine
     torchrun --nproc-per-node 2 -m linearizer train one-step --data digits --out runs/digits
 
-By default g is trained alone, by exact maximum likelihood on dequantised images, and the operator
+By default g is trained alone, by exact maximum likelihood on dequantized images, and the operator
 is then computed: the closed form. `--operator paper` trains the paper's low-rank hypernetwork
 jointly with both bijections, by the paper's losses. A run that was stopped, even by `kill -9`, goes
 on from its last checkpoint when the same command is given again, to the same weights. Losses are in
@@ -65,7 +65,7 @@ on the same data, not Inception's: compare them with each other only.
 """
 
 
-FACES = """The weights are not shipped: CelebA is for non-commercial research. 64×64 in colour is
+FACES = """The weights are not shipped: CelebA is for non-commercial research. 64×64 in color is
 12,288 numbers; g is the wavelet layout of `image_bijection`, and the operators keep 256 directions
 of the latents' covariance beside one variance for all others, so that nothing is ever n × n.
 """

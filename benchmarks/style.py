@@ -59,7 +59,7 @@ noise comes back. In Python, pass on what `stylize` returned, with `cropped=Fals
 does not divide the sides.
 
 Teachers are the networks of PyTorch's fast-neural-style example; in Python any image-to-image
-module can be one (`linearizer.training.teachers.teach`). Images of any size are stylised, also
+module can be one (`linearizer.training.teachers.teach`). Images of any size are stylized, also
 larger ones than were trained on. Each style is a small folder under `RUN/styles`, which can be
 passed on alone; it is refused by a model with another g.
 """
