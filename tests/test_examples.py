@@ -3,6 +3,7 @@
 import atexit
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +17,12 @@ pytest.importorskip("torchmetrics")
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.ipynb"))
 
 
-def test_there_are_examples():
+def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 4
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
-def test_it_is_small_valid_and_shows_its_outputs(path):
+def test_it_is_small_valid_and_shows_its_outputs(path: Path) -> None:
     assert path.stat().st_size < 500_000
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -32,7 +33,7 @@ def test_it_is_small_valid_and_shows_its_outputs(path):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
-def test_it_runs(path, tmp_path, monkeypatch):
+def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # kernels share a history else
     copy = shutil.copy(path, tmp_path)
@@ -40,7 +41,7 @@ def test_it_runs(path, tmp_path, monkeypatch):
     executed(notebook, tmp_path)  # raises CellExecutionError at the first cell that fails
 
 
-def executed(notebook, folder):
+def executed(notebook: Any, folder: Path) -> Any:
     """Run it; once more if its kernel did not start.
 
     The ports of a kernel are chosen some time before it opens them, and another program of a busy
@@ -64,12 +65,14 @@ def executed(notebook, folder):
                 raise
 
 
-def test_a_kernel_that_does_not_start_is_started_again(tmp_path, monkeypatch):
+def test_a_kernel_that_does_not_start_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from jupyter_client.asynchronous import AsyncKernelClient
 
     ready, tries = AsyncKernelClient.wait_for_ready, []
 
-    async def late(client, timeout=None):
+    async def late(client: AsyncKernelClient, timeout: float | None = None) -> None:
         tries.append(timeout)
         if len(tries) == 1:
             raise RuntimeError("Kernel died before replying to kernel_info")
