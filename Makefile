@@ -46,4 +46,4 @@ examples: setup
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace examples/*.ipynb
 
 clean:
-	rm -rf .venv .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf .venv build/pages site .pytest_cache .hypothesis .mypy_cache .ruff_cache
