@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,8 +13,14 @@ from torch import Tensor
 
 from linearizer._extras import needs_extra
 from linearizer.data.files import ImageFiles
-from linearizer.data.images import as_bytes
-from linearizer.errors import FileFormatError, LinearizerError, LinearizerWarning, RangeError
+from linearizer.data.images import as_bytes, resized
+from linearizer.errors import (
+    FileFormatError,
+    LinearizerError,
+    LinearizerWarning,
+    RangeError,
+    ShapeError,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -89,6 +95,33 @@ def read_image(path: Path, *, grey: bool = False) -> Tensor:
     if not path.is_file():
         raise FileFormatError(f"expected an image file, got no file {path}; check the path")
     return decode_image(path.read_bytes(), str(path), grey=grey)
+
+
+def read_images(paths: Sequence[Path], shape: tuple[int, ...], *, resize: bool) -> Tensor:
+    """Image files as (N, C, H, W) in [-1, 1].
+
+    Args:
+        paths: The files.
+        shape: (C, H, W) that they are to have.
+        resize: Resize images of another size, instead of refusing them.
+
+    Raises:
+        FileFormatError: If a file is missing or no image.
+        ShapeError: If its size is another and `resize` is false.
+    """
+    channels, height, width = shape
+    images = []
+    for path in paths:
+        image = read_image(path, grey=channels == 1)
+        if image.shape[1:] != (height, width):
+            if not resize:
+                raise ShapeError(
+                    f"expected {width}×{height} pixels, got {image.shape[2]}×{image.shape[1]} in "
+                    f"{path}; pass --resize, or crop it yourself"
+                )
+            image = resized(image, (height, width))
+        images.append(image)
+    return torch.stack(images)
 
 
 def decode_image(

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from linearizer.display.pictures import save_mosaic
-from linearizer.training import TrainingBudget
+from linearizer.training.config import TrainingBudget
 
 
 class SampleGrids(Callback):
