@@ -30,7 +30,7 @@ NAMED = 3
 
 T = TypeVar("T")
 Crop = Callable[[int, int], int]
-"""The side of the centre square to keep, from width and height."""
+"""The side of the center square to keep, from width and height."""
 
 
 class SkippedFilesWarning(LinearizerWarning):
@@ -40,7 +40,7 @@ class SkippedFilesWarning(LinearizerWarning):
 def read_pixels(
     files: ImageFiles, *, size: int | None = None, grey: bool | None = None, crop: Crop = min
 ) -> tuple[Tensor, list[int]]:
-    """The centre squares of all readable images, at one size.
+    """The center squares of all readable images, at one size.
 
     Images are turned upright (EXIF), laid on white where they are transparent, reduced to 8 bits
     a channel, cropped, and resized with an antialiasing bicubic filter. Files that cannot be
@@ -48,9 +48,9 @@ def read_pixels(
 
     Args:
         files: The files.
-        size: Side of the result; the smallest centre square's by default.
-        grey: Whether the result has one channel; by default, if no image has colours.
-        crop: Side of the centre square to keep, from width and height.
+        size: Side of the result; the smallest center square's by default.
+        grey: Whether the result has one channel; by default, if no image has colors.
+        crop: Side of the center square to keep, from width and height.
 
     Returns:
         Pixels (N, 1 or 3, size, size) as uint8, and the number of the file of each image.

@@ -31,7 +31,7 @@ class Job:
         notes: More for `run.json`, such as the config that the run's options amount to.
         findings: More for the `run.json` of the finished run, which resuming does not compare.
         draw: Rows of pictures of what there is so far; none are drawn if not given.
-        title: Of the progress bar.
+        title: Title of the progress bar.
         result: What the model is called.
         look: The arguments of the command that shows what it makes.
     """

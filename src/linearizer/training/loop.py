@@ -29,7 +29,7 @@ class Trained(NamedTuple):
     """What a run took, the time between interruptions not counted.
 
     Attributes:
-        steps: Optimiser steps.
+        steps: Optimizer steps.
         seconds: Time of training.
         is_first_process: Whether this process is the one that should save, of several.
     """
@@ -60,7 +60,7 @@ def train(
         module: What is trained.
         data: What it is trained on.
         budget: How long.
-        title: Of the progress bar.
+        title: Title of the progress bar.
         checkpoints: Folder for the last checkpoint; none is kept if not given.
         logs: Folder for the losses of every tenth step, as CSV; none if not given.
         tensorboard: Log them for TensorBoard too.

@@ -17,8 +17,8 @@ class SampleGrids(Callback):
     """A picture every 250 steps.
 
     Args:
-        draw: Makes its rows; from the same noise each time, so that pictures can be compared.
-        folder: Where to.
+        draw: Makes the rows, from the same noise each time, so that pictures can be compared.
+        folder: Where the pictures are written.
     """
 
     def __init__(self, draw: Callable[[], Sequence[Tensor]], folder: Path) -> None:

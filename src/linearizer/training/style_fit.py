@@ -39,11 +39,6 @@ def fit_with_progress(
         )
 
 
-def read_photo(path: Path, model: StyleTransfer) -> Tensor:
-    """An image file with the channels that a model takes."""
-    return read_image(path, grey=model.g_x.in_shape[0] == 1)
-
-
 def pairs_in(folder: Path, model: StyleTransfer) -> Iterator[tuple[Tensor, Tensor]]:
     """Files of equal names in `content` and `style`, at the size of the model.
 
@@ -59,9 +54,9 @@ def pairs_in(folder: Path, model: StyleTransfer) -> Iterator[tuple[Tensor, Tenso
             f"expected pairs of images of equal names in {sides[0]} and {sides[1]}, got none; "
             "put each content and its stylized image there under one name"
         )
-    size = model.g_x.in_shape[1:]
+    channels, *size = model.g_x.in_shape
     for name in track(both, "Pairs"):
-        x, y = (read_photo(side / name, model) for side in sides)
+        x, y = (read_image(side / name, grey=channels == 1) for side in sides)
         if x.shape != y.shape:
             raise ShapeError(
                 f"expected a pair of one size, got {tuple(x.shape)} and {tuple(y.shape)} of "
