@@ -283,7 +283,7 @@ def evaluate(
 
 
 def _read(path: Path, model: StyleTransfer) -> Tensor:
-    return read_image(path, grey=model.g_x.in_shape[0] == 1)
+    return read_image(path, gray=model.g_x.in_shape[0] == 1)
 
 
 def _save(image: Tensor, out: Path) -> None:

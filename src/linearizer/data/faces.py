@@ -33,7 +33,7 @@ def load_faces(path: str | Path, *, size: int = 64) -> Images:
     if (path / ARCHIVE).is_file():
         path = path / ARCHIVE
     with open_files(path) as files:
-        pixels, kept = read_pixels(files, size=size, grey=False, crop=face_side)
+        pixels, kept = read_pixels(files, size=size, gray=False, crop=face_side)
     return Images.from_bytes(pixels, torch.zeros(len(kept), dtype=torch.long))
 
 

@@ -15,7 +15,7 @@ from linearizer.data.pixels import read_pixels
 def load_image_folder(path: str | Path, *, size: int | None = None) -> Images:
     """All images of a folder or a zip and the folders below it, sorted by path.
 
-    They are cropped to their center squares and resized to one size; they stay grey if none has
+    They are cropped to their center squares and resized to one size; they stay gray if none has
     colors. Files that cannot be read are skipped with one `SkippedFilesWarning`.
 
     Args:

@@ -56,7 +56,7 @@ def pairs_in(folder: Path, model: StyleTransfer) -> Iterator[tuple[Tensor, Tenso
         )
     channels, *size = model.g_x.in_shape
     for name in track(both, "Pairs"):
-        x, y = (read_image(side / name, grey=channels == 1) for side in sides)
+        x, y = (read_image(side / name, gray=channels == 1) for side in sides)
         if x.shape != y.shape:
             raise ShapeError(
                 f"expected a pair of one size, got {tuple(x.shape)} and {tuple(y.shape)} of "
