@@ -21,19 +21,19 @@ from linearizer.training.sample_grids import SampleGrids
 
 @dataclass(frozen=True)
 class Job:
-    """What a run trains, on what and for how long, and what it makes of it.
+    """What a run trains, on what and for how long, and the model that comes of it.
 
     Attributes:
-        module: Makes what is trained, from the run's checkpoint folder, once that is open.
-        data: What it is trained on.
-        budget: For how long.
-        finish: The model to save, made of the trained module on the CPU in evaluation mode.
-        notes: More for `run.json`, such as the config that the run's options amount to.
-        findings: More for the `run.json` of the finished run, which resuming does not compare.
-        draw: Rows of pictures of what there is so far; none are drawn if not given.
+        module: Builds what is trained, given the checkpoint folder of the run.
+        data: The images that it is trained on.
+        budget: How long it is trained.
+        finish: Makes the model to save of the trained module, on the CPU in evaluation mode.
+        result: The name of the model in the message at the end, with its verb.
+        look: The last line of that message, with the command that shows what the model makes.
         title: Title of the progress bar.
-        result: What the model is called.
-        look: The arguments of the command that shows what it makes.
+        notes: More settings for `run.json`; a run is resumed only if they are the same.
+        findings: More for `run.json` that a resumed run need not share.
+        draw: Rows of pictures of what there is so far; none are drawn if not given.
     """
 
     module: Callable[[Path], LightningModule]
@@ -74,7 +74,7 @@ def train_and_save(run: OneStepRun | ProjectorRun | StyleRun, job: Job) -> None:
     took = {"steps": trained.steps, "seconds": trained.seconds}
     finish_run(run.out, model, {**settings, **job.findings, **took})
     say(f"{trained.steps} steps in {trained.seconds:.0f} s; the {job.result} in {run.out}")
-    say(f"Look at it: linearizer {job.look}")
+    say(job.look)
 
 
 def config_of(run: ImageRun) -> TrainingConfig:

@@ -41,7 +41,7 @@ def train_one_step(run: OneStepRun) -> None:
         budget=config.budget(seed=run.seed, max_minutes=run.max_minutes),
         finish=lambda _: finish(),
         result="flow is",
-        look=f"sample {run.out} -n 64",
+        look=f"Look at it: linearizer sample {run.out} -n 64",
         notes={"config": asdict(config)},
         findings={"noise_std": train.noise_std(config.noise)},
         draw=lambda: preview().sample(48, seed=0).cpu().split(12),

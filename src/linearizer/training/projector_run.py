@@ -55,7 +55,7 @@ def train_projector(run: ProjectorRun) -> None:
         budget=replace(config.budget(seed=run.seed, max_minutes=run.max_minutes), noise=0.0),
         finish=lambda _: finished(module, train, run.seed),
         result="projector is",
-        look=f"project {run.out} --noise 8",
+        look=f"Look at it: linearizer project {run.out} --noise 8",
         notes={"config": asdict(config)},
         draw=lambda: _drawn(module, few),
     )

@@ -70,7 +70,7 @@ def train_style(run: StyleRun) -> None:
         ),
         finish=finish,
         result="styles are",
-        look=f"stylize {run.out} PHOTO --mix NAME=1",
+        look=f"Look at them: linearizer stylize {run.out} PHOTO --mix NAME=1",
         title="Training styles",
         notes={"contents": len(train)},
     )
