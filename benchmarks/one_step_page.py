@@ -7,7 +7,7 @@ from pathlib import Path
 from ship import make_card
 
 import linearizer as lz
-from linearizer.cli.flow import Output, directions, sample
+from linearizer.cli.flow import directions, sample
 
 INTRO = """# One-step flow matching
 
@@ -82,9 +82,9 @@ def pictures(run: str, name: str, out: Path) -> str:
     """Samples as they are, without the noise of training, and walks, as a piece of the page."""
     walks = [f"{name}-samples.png", f"{name}-denoised.png", f"{name}-directions.png"]
     plain, clean, along = (out / "images" / file for file in walks)
-    sample(run, 64, None, "euler", 1.0, False, 0, Output(plain, overwrite=True))
-    sample(run, 64, None, "euler", 1.0, True, 0, Output(clean, overwrite=True))
-    directions(run, None, 6, 3.0, False, Output(along, overwrite=True))
+    sample(run, out=plain, overwrite=True)
+    sample(run, denoise=True, out=clean, overwrite=True)
+    directions(run, count=6, out=along, overwrite=True)
     for path in (plain, clean, along):
         path.with_suffix(".safetensors").unlink()  # the page shows pictures alone
     return (

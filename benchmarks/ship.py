@@ -80,7 +80,8 @@ def command(note: dict[str, Any], config: TrainingConfig) -> str:
             )
     if note["application"] == "one-step" and config.saturation is not None:
         words.append("--stable-inverse")
-    words += [f"--{option} {value:g}" for option, value in note.get("weights", {}).items()]
+    if note["application"] == "projector":
+        words += [f"--{option} {note[option]:g}" for option in ("restoration", "damaged")]
     return " ".join([*words, f"--seed {note['seed']}"])
 
 
@@ -176,7 +177,7 @@ def main() -> None:
     parser.add_argument("--hardware", default="one thread of a processor")
     arguments = parser.parse_args()
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
-    train, _ = open_data_of(note, note["data"], None)
+    train, _ = open_data_of(note, note.get("data", note.get("content")), None)
     model = rebuilt(arguments.run, note, train)
     folder = PRETRAINED / arguments.name
     model.save_pretrained(folder, overwrite=True, compact=True)
@@ -188,7 +189,7 @@ def main() -> None:
         noise = TrainingConfig(**note["config"]).noise
         shared.setdefault("noise_std", train.noise_std(noise))
     if isinstance(model, StyleTransfer):
-        note, shared = {**note, "data": "photographs"}, {**shared, "data": None}
+        note, shared = {**note, "data": "photographs"}, {**shared, "content": None}
     (folder / "run.json").write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
     measured = "style-evaluation.md" if isinstance(model, StyleTransfer) else "evaluation.md"
     table = arguments.evaluation / measured if arguments.evaluation else None

@@ -25,6 +25,7 @@ from linearizer.data.images import resized
 from linearizer.display.pictures import save_mosaic
 from linearizer.evaluation.style import style_markdown
 from linearizer.metrics import psnr_db
+from linearizer.runs import StyleRun
 from linearizer.training.style_run import open_contents, taught, train_style
 from linearizer.training.teachers import FastNeuralStyle, teach
 
@@ -97,7 +98,7 @@ def left_out(
     if arguments.without is None:
         return []
     model = StyleTransfer.from_pretrained(arguments.without)
-    train, _ = open_contents(note["data"], arguments.data_dir, note["size"], note["seed"])
+    train, _ = open_contents(note["content"], arguments.data_dir, note["size"], note["seed"])
     torch.set_num_threads(arguments.threads)
     lines = [
         "## A new style, added without training g",
@@ -159,26 +160,25 @@ def papers_recipe(
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
     if not (run / "config.json").exists():
         train_style(
-            note["data"],
-            arguments.data_dir,
-            teachers,
-            run,
-            size=note["size"],
-            contents=1,
-            depth=note["depth"],
-            width=note["width"],
-            operator="convolution",
-            kernel=1,
-            steps=100_000,
-            max_minutes=arguments.minutes,
-            precision=note["precision"],
-            objective="paper",
-            seed=0,
-            tensorboard=False,
-            overwrite=True,
+            StyleRun(
+                content=note["content"],
+                data_dir=arguments.data_dir,
+                teacher=[f"{name}={path}" for name, path in teachers.items()],
+                out=run,
+                size=note["size"],
+                contents=1,
+                depth=note["depth"],
+                width=note["width"],
+                kernel=1,
+                steps=100_000,
+                max_minutes=arguments.minutes,
+                precision=note["precision"],
+                objective="paper",
+                overwrite=True,
+            )
         )
     model = StyleTransfer.from_pretrained(run)
-    train, _ = open_contents(note["data"], arguments.data_dir, note["size"], 0)
+    train, _ = open_contents(note["content"], arguments.data_dir, note["size"], 0)
     lines = [
         f"## The paper's recipe, {arguments.minutes:g} minutes",
         "",
@@ -259,14 +259,14 @@ def main() -> None:
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
     names = [name for name in note["teachers"] if name != PLAIN]
     teachers = {name: arguments.teachers / f"{name}.pth" for name in names}
-    _, held_out = open_contents(note["data"], arguments.data_dir, note["size"], note["seed"])
+    _, held_out = open_contents(note["content"], arguments.data_dir, note["size"], note["seed"])
     results = json.loads((arguments.run / "style-evaluation.json").read_text(encoding="utf-8"))
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
     lines = [
         INTRO,
         "## Measured",
         "",
-        f"Trained on {note['contents']:,} contents of {note['data']} at {note['size']}×"
+        f"Trained on {note['contents']:,} contents of {note['content']} at {note['size']}×"
         f"{note['size']}: {note['steps']:,} steps in {note['seconds'] / 60:.0f} minutes on one "
         f"thread of a processor, {parameters:.1f} M parameters. This page is made by "
         f"`python benchmarks/style.py --run RUN --teachers FOLDER`: PyTorch {torch.__version__}, "

@@ -20,7 +20,7 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 import linearizer
-from linearizer.cli.commands import app
+from linearizer.cli.main import app
 
 ROOT = Path(__file__).parent.parent
 COMMANDS, NAMES = "<!-- commands -->", "<!-- names -->"

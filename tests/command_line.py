@@ -7,7 +7,7 @@ from io import StringIO
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from linearizer.cli import main
+from linearizer.cli.main import main
 
 OF_THE_TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TERM")
 

@@ -52,7 +52,7 @@ def outside(event, arguments):
         raise OSError("no network here")
 
 sys.addaudithook(outside)
-from linearizer.cli import main
+from linearizer.cli.main import main
 main()
 """
 

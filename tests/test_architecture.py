@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("estimation", "flows"),
     ("linearizer", "spectral"),
     ("testing",),
-    ("applications", "data", "display", "metrics"),
+    ("applications", "data", "display", "metrics", "runs"),
     ("training", "verification", "export"),
     ("evaluation",),
     ("app",),

@@ -11,9 +11,8 @@ import random
 import shutil
 import stat
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import hypothesis
 import pytest
@@ -25,7 +24,7 @@ pytest.importorskip("lightning")
 from PIL import Image
 
 from linearizer.applications import OneStepFlow, StyleTransfer
-from linearizer.cli.commands import app
+from linearizer.cli.main import app
 from linearizer.data import load_digits
 from linearizer.training import PRESETS
 from linearizer.training.style_run import style_bijection
@@ -125,14 +124,16 @@ def parameters(function):
 
 def plain(kind):
     """`X` of `X | None` and of `list[X]`."""
+    if get_origin(kind) is Literal:
+        return kind
     inside = [part for part in get_args(kind) if part is not type(None)]
     return plain(inside[0]) if inside else kind
 
 
 def values(name, kind):
     """What to try."""
-    if issubclass(kind, Enum):
-        return [*(member.value for member in kind), "other", ""]
+    if get_origin(kind) is Literal:
+        return [*get_args(kind), "other", ""]
     if kind is bool:
         return [True]
     text = [*MODELS, *TEXTS, *PATHS] if name in {"run", "--init", "--data"} else [*TEXTS, *PATHS]
@@ -175,7 +176,7 @@ def root(tmp_path_factory):
     for name in ("calm", "wild"):
         model.add(name, model.fit([(images, images)], ridge=1e-2, kernel_size=1))
     model.save_pretrained(folder / "styles")
-    (folder / "styles" / "run.json").write_text(f'{{"data": "{folder / "contents"}"}}')
+    (folder / "styles" / "run.json").write_text(f'{{"content": "{folder / "contents"}"}}')
     shutil.copytree(folder / "styles", folder / "noted")
     (folder / "noted" / "run.json").write_text("[")
     yield folder
@@ -189,9 +190,9 @@ def offline(monkeypatch, tmp_path):
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("linearizer.app.server.serve", lambda *_, **__: None)
-    monkeypatch.setattr("linearizer.cli.evaluate.CLASSIFIER_STEPS", 4)
-    for module in ("demo_metrics", "demo_pictures"):
-        monkeypatch.setattr(f"linearizer.cli.{module}.N_STEPS", 2)
+    monkeypatch.setattr("linearizer.evaluation.model.CLASSIFIER_STEPS", 4)
+    for module in ("demo", "demo_pictures"):
+        monkeypatch.setattr(f"linearizer.evaluation.{module}.N_STEPS", 2)
     monkeypatch.setattr("linearizer.evaluation.demo.SAMPLES", 20)
 
 
@@ -281,7 +282,7 @@ def test_a_bug_is_called_one_and_says_how_to_see_the_traceback(monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError("a\nb")
 
-    monkeypatch.setattr("linearizer.cli.verify.verify_model", broken)
+    monkeypatch.setattr("linearizer.verification.verify", broken)
     done = linearizer("verify", "digits")
     assert done.returncode == 70
     (line,) = done.stderr.splitlines()
@@ -300,7 +301,7 @@ def test_too_little_memory_is_one_clear_line(error, monkeypatch):
     def large(*_, **__):
         raise error
 
-    monkeypatch.setattr("linearizer.cli.verify.verify_model", large)
+    monkeypatch.setattr("linearizer.verification.verify", large)
     done = linearizer("verify", "digits")
     check_told(done, done.stderr)
     assert done.returncode == 1

@@ -32,9 +32,10 @@ USES = {
     "PIL": ("from linearizer.data import load_letters; load_letters(2)", "data"),
     "lightning": ("import linearizer.training", "train"),
     "torchmetrics": ("import linearizer.metrics", "train"),
-    "typer": ("from linearizer.cli import main; main()", "train"),
+    "typer": ("from linearizer.cli.main import main; main()", "train"),
     "gradio": (
-        "import sys; sys.argv = ['linearizer', 'app']; from linearizer.cli import main; main()",
+        "import sys; sys.argv = ['linearizer', 'app']; "
+        "from linearizer.cli.main import main; main()",
         "app",
     ),
 }

@@ -161,12 +161,12 @@ def test_a_perceptual_loss_is_the_papers_alone(tmp_path):
 
 
 def test_a_full_disk_is_one_clear_line(run, tmp_path, monkeypatch):
-    from linearizer.cli import flow
+    from linearizer.display import output
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "s.png")
 
-    monkeypatch.setattr(flow, "save_file", full)
+    monkeypatch.setattr(output, "save_file", full)
     done = linearizer("sample", run, "-n", "2", "--out", tmp_path / "s.png")
     assert_one_clear_line(done, "No space left on device", "--out")
 
@@ -178,13 +178,13 @@ def test_images_without_labels_are_judged_by_how_they_are_turned(run, tmp_path):
     folder.mkdir()
     for i, digit in enumerate(load_digits().images[:60, 0]):
         Image.fromarray(((digit + 1) * 127.5).byte().numpy()).save(folder / f"{i:03d}.png")
-    from linearizer.cli import evaluate
+    from linearizer.evaluation import model
 
-    evaluate.CLASSIFIER_STEPS, before = 20, evaluate.CLASSIFIER_STEPS
+    model.CLASSIFIER_STEPS, before = 20, model.CLASSIFIER_STEPS
     try:
         done = linearizer("evaluate", run, "--data", folder, "-n", "50", "--out", tmp_path / "e")
     finally:
-        evaluate.CLASSIFIER_STEPS = before
+        model.CLASSIFIER_STEPS = before
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "e" / "evaluation.json").read_text())
     assert "turned" in results["networks"]["frechet_distance"]

@@ -1,5 +1,5 @@
 """`python -m linearizer`."""
 
-from linearizer.cli import main
+from linearizer.cli.main import main
 
 main()

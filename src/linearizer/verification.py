@@ -20,8 +20,9 @@ from linearizer.errors import CertificateWarning, RangeError
 from linearizer.flows import METHODS
 from linearizer.linearizer import Linearizer
 from linearizer.operators import LinearOperator
-from linearizer.saving import Saveable, load, type_name
+from linearizer.saving import Saveable, type_name
 from linearizer.saving.certificate import Certificate, Law, hashes
+from linearizer.saving.saveable import load_folder
 
 COUNT = 8
 """Points on which each law is measured."""
@@ -101,7 +102,7 @@ def load_quietly(folder: Path) -> Saveable:
     """A model without a word on its certificate, which is about to be written or looked at."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CertificateWarning)
-        model: Saveable = load(folder)
+        model: Saveable = load_folder(folder)
     return model
 
 

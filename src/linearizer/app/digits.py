@@ -6,8 +6,7 @@ from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.errors import FileFormatError
-from linearizer.saving import find_model
-from linearizer.saving.run_information import NOTE, read_note
+from linearizer.saving.run_information import NOTE, open_model
 
 TEMPERATURE = 0.8
 
@@ -31,11 +30,11 @@ class Digits:
         Raises:
             FileFormatError: If it is none, or has no note of its noise beside it.
         """
-        flow = OneStepFlow.from_pretrained(name).requires_grad_(False)
-        noise = read_note(find_model(name)).get("noise_std")
+        opened = open_model(name, OneStepFlow)
+        noise = opened.note.get("noise_std")
         if noise is None:
             raise FileFormatError(f"expected 'noise_std' in the {NOTE} of {name}, got none")
-        return cls(flow, noise)
+        return cls(opened.model.requires_grad_(False), noise)
 
     def clean(self, points: Tensor) -> Tensor:
         """Points (*batch, 1, 28, 28) without the noise: no points of the linear map any more."""

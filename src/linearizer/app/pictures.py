@@ -33,7 +33,7 @@ def photo_from(upload: str | None, *, grey: bool, max_side: int) -> Tensor:
     if upload is None:
         raise RangeError("expected an image, got nothing; upload one first")
     content = Path(upload).read_bytes()
-    return decode_image(content, "the upload", grey=grey, max_pixels=MAX_PIXELS, max_side=max_side)
+    return decode_image(content, "the upload", gray=grey, max_pixels=MAX_PIXELS, max_side=max_side)
 
 
 def digit_from(image: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def _ink(canvas: str) -> Image.Image | None:
         content = base64.b64decode(canvas.partition(",")[2].encode())
     except ValueError:
         content = b""  # a crafted request: no image, as is told below
-    paper = decode_image(content, "the drawing", grey=True, max_pixels=MAX_PIXELS, max_side=CANVAS)
+    paper = decode_image(content, "the drawing", gray=True, max_pixels=MAX_PIXELS, max_side=CANVAS)
     ink = as_picture(-paper)
     return ink if bool((paper < 1 - 2 * FAINTEST).any()) else None
 

@@ -1,22 +1,13 @@
-"""`linearizer demo`: train a Linearizer on real digits, then use it as a linear map."""
+"""The commands that show what linear networks do: a training run, and a page in the browser."""
 
-import json
-from dataclasses import replace
-from pathlib import Path
+from typing import Annotated
 
-import torch
+import typer
 
-from linearizer import training
-from linearizer._files import write_text
-from linearizer.applications import OneStepFlow
-from linearizer.data import open_data
-from linearizer.display.console import say, waiting
-from linearizer.display.report import Row, write_report
+from linearizer.cli.options import takes
+from linearizer.display.console import say
 from linearizer.display.tables import MISSED, Table
-from linearizer.evaluation.demo import measure, report_rows
-from linearizer.evaluation.demo_pictures import draw
-from linearizer.training import PRESETS, LikelihoodTraining, TrainingBudget, train_classifier
-from linearizer.training.run_folder import close_run, open_run
+from linearizer.runs import DemoRun
 
 CODE = """import linearizer as lz
 flow = lz.load("{folder}")
@@ -25,60 +16,38 @@ f = flow.collapse()                   # the whole sampler: one linear map, noise
 print(f.rank(), f.cond(), f.pinv()(digits).shape)"""
 
 
-def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite: bool) -> None:
-    """Train, measure, draw and report into the folder `out`."""
-    settings = {"steps": steps, "max_minutes": max_minutes, "seed": seed}
-    checkpoints = open_run(out, settings, overwrite=overwrite)
-    train, held_out = open_data("digits", seed=seed)
+@takes(DemoRun)
+def demo(run: DemoRun) -> None:
+    """Train a linear one-step generator of handwritten digits, and use it as a linear map.
 
-    # Networks this small gain nothing from more threads, and on a busy machine threads that
-    # wait for each other were measured to take ten times as long.
-    torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    config = replace(PRESETS["digits"], steps=steps)
-    g = config.bijection(train.shape)
-    schedule = TrainingBudget.of(config, seed=seed, max_minutes=max_minutes)
-    trained = training.train(
-        LikelihoodTraining(g, steps, weight_decay=config.weight_decay),
-        train,
-        schedule,
-        title="Training g",
-        checkpoints=checkpoints,
-    )
-    flow = OneStepFlow.fit(g.eval(), [train.dequantized(config.noise, seed)])
-    classifier = train_classifier(train, steps=min(1500, steps), seed=seed)
+    Takes the 1,797 real 8x8 digits that scikit-learn ships. An interrupted run goes on where
+    it stopped when it is started again.
+    """
+    from linearizer.evaluation.demo_run import REPORT, run_demo  # noqa: PLC0415  (slow to import)
 
-    with torch.no_grad(), waiting("Measuring and drawing"):
-        metrics = {
-            "training_steps": trained.steps,
-            "training_seconds": trained.seconds,
-            "training_images_per_second": trained.steps * schedule.batch_size / trained.seconds,
-            **measure(flow, classifier, train, held_out, config.noise, seed),
-        }
-        sections = draw(flow, held_out, out, seed)
-    write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    rows = report_rows(metrics)
-    code = CODE.format(folder=out)
-    write_report(
-        out / "report.html",
-        title="A linear generator of handwritten digits",
-        lead=(
-            "One invertible network g was trained on 1,500 real digits of 8×8 pixels; the linear "
-            "operator between noise and digits was then computed, not trained. What follows is "
-            "linear algebra on the result: f(x) = g⁻¹(B x)."
-        ),
-        rows=rows,
-        sections=sections,
-        code=code,
-    )
-    flow.save_pretrained(out, overwrite=True)
-    close_run(out)
-    _print_summary(rows, out, code)
-
-
-def _print_summary(rows: list[Row], out: Path, code: str) -> None:
+    code = CODE.format(folder=run.out)
+    rows = run_demo(run, code)
     marks = {None: "", True: "holds", False: MISSED}
     cells = [(row.name, row.value, row.threshold, marks[row.holds]) for row in rows]
     Table(["what", "measured", "threshold", ""], cells).show()
-    say(f"\nReport with pictures: {(out / 'report.html').resolve()}")
+    say(f"\nReport with pictures: {(run.out / REPORT).resolve()}")
     say(f"\nUse it:\n\n{code}")
+
+
+def app(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; this machine alone by default.")
+    ] = "127.0.0.1",
+    style: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder or name of a model of styles; several by repeating it."),
+    ] = None,
+) -> None:
+    """Show what linear networks do, on a page in the browser.
+
+    Works without any network. Ctrl+C stops it.
+    """
+    from linearizer.app.server import serve  # noqa: PLC0415  (Gradio is slow to import)
+
+    serve(host, port, style or None)

@@ -1,17 +1,26 @@
-"""Options with numbers: every one has a smallest and a largest, and refuses what is no number."""
+"""What commands share: kinds of options, common options, and commands made of a run's fields."""
 
+import functools
+import inspect
 import math
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
+from typer.core import TyperGroup
 
-LARGEST_SEED = 2**63 - 1  # half of torch's range: some seeds are followed by the next ones
+from linearizer.errors import RangeError
+from linearizer.runs import LARGEST_SEED, Option, Run, named_file
+
+R = TypeVar("R", bound=Run)
+
 MOST_DRAWN = 10_000
 MOST_IN_A_ROW = 500
-MOST_STEPS = 1_000_000_000
 
 
-def whole(*names: str, min: int, max: int = 1_000_000, help: str) -> Any:
+def whole(*names: str, min: float, max: float = 1_000_000, help: str) -> Any:
     """An option that takes a whole number from `min` to `max`."""
     return typer.Option(*names, min=min, max=max, help=help)
 
@@ -21,12 +30,99 @@ def real(*names: str, min: float, max: float = 1e6, help: str) -> Any:
     return typer.Option(*names, min=min, max=max, help=help, callback=_number)
 
 
-def seed_option(help: str) -> Any:
-    """An option that takes a seed."""
-    return whole(min=0, max=LARGEST_SEED, help=help)
-
-
 def _number(value: float | None) -> float | None:
     if value is not None and math.isnan(value):  # NaN is not below a minimum
         raise typer.BadParameter("expected a number, got NaN")
     return value
+
+
+Model = Annotated[str, typer.Argument(help="Folder of a model, or the name of a pretrained one.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
+Resize = Annotated[bool, typer.Option(help="Resize images of another size.")]
+Seed = Annotated[int, whole(min=0, max=LARGEST_SEED, help="Seed of the noise.")]
+Picture = Annotated[Path, typer.Option(help="PNG file.")]
+Folder = Annotated[Path | None, typer.Option(help="Folder; that of the model by default.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the files of the data are.")]
+Backbone = Annotated[Path | None, typer.Option(help="Weights of SqueezeNet 1.1, for LPIPS.")]
+Heads = Annotated[Path | None, typer.Option(help="Weights of its LPIPS heads.")]
+
+
+def lpips_files(backbone: Path | None, heads: Path | None) -> tuple[Path, Path] | None:
+    """Both files of LPIPS, or neither."""
+    if backbone is None or heads is None:
+        if backbone is not heads:
+            raise typer.BadParameter("give both --lpips-backbone and --lpips-heads, or neither")
+        return None
+    return backbone, heads
+
+
+def named_files(texts: Iterable[str]) -> dict[str, Path]:
+    """The files of several `NAME=FILE` by their names."""
+    try:
+        return dict(map(named_file, texts))
+    except RangeError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def weights_of(mix: str) -> dict[str, float]:
+    """`a=0.4,b=0.6` as weights by name; a name alone weighs 1."""
+    weights = {}
+    for part in mix.split(","):
+        name, _, weight = part.strip().partition("=")
+        try:
+            weights[name] = float(weight or 1)
+        except ValueError as error:
+            raise typer.BadParameter(f"expected NAME=WEIGHT, got {part!r}") from error
+    return weights
+
+
+def takes(kind: type[R]) -> Callable[[Callable[[R], None]], Callable[..., None]]:
+    """A decorator that makes a command of a function of a run: its fields become the options.
+
+    Typer reads a signature, so the command gets one that is built from the fields: those without
+    a default first, then those of this kind of run, then those of every run.
+    """
+    hints = get_type_hints(kind, include_extras=True)
+    common = {f.name for f in fields(Run)}
+    ordered = sorted(fields(kind), key=lambda f: (f.default is not MISSING, f.name in common))
+    parameters = [
+        inspect.Parameter(
+            f.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if f.default is MISSING else f.default,
+            annotation=_option(hints[f.name]),
+        )
+        for f in ordered
+    ]
+
+    def decorate(function: Callable[[R], None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def command(**options: Any) -> None:
+            function(kind(**options))
+
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command
+
+    return decorate
+
+
+def _option(annotated: Any) -> Any:
+    """The type of a field with Typer's option in place of ours."""
+    kind, option = get_args(annotated)
+    assert isinstance(option, Option), "a field of a run has an Option"
+    if option.min is None:
+        return Annotated[kind, typer.Option(help=option.help)]
+    make = real if float in (kind, *get_args(kind)) else whole
+    return Annotated[kind, make(min=option.min, max=option.max, help=option.help)]
+
+
+class CommandGroup(TyperGroup):
+    """Commands that are listed with the whole first paragraph of their help, at any width."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and command.help:
+            command.short_help = command.help.partition("\n\n")[0]
+        return command

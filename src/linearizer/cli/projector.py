@@ -1,54 +1,80 @@
-"""What the commands on a trained projector do."""
+"""The commands on a trained projector."""
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from torch import Tensor
 
 from linearizer.applications import IdempotentGenerator
-from linearizer.cli.flow import Output, read_images, rows_of
-from linearizer.data import corrupt
+from linearizer.cli.options import (
+    MOST_DRAWN,
+    DataDir,
+    Overwrite,
+    Picture,
+    Resize,
+    Seed,
+    real,
+    whole,
+)
+from linearizer.data.corruptions import corrupt as damaged
+from linearizer.data.pixels import read_images
 from linearizer.display.console import say
 from linearizer.errors import RangeError
-from linearizer.saving import find_model
-from linearizer.saving.run_information import read_note
-from linearizer.training.run_folder import open_data_of
+from linearizer.saving.run_information import Opened, open_model
 
 HELD_OUT = 8
 
-
-def open_projector(run: str) -> IdempotentGenerator:
-    """The projector in a folder, or the pretrained one of a name."""
-    return IdempotentGenerator.from_pretrained(run)
+Projector = Annotated[
+    str, typer.Argument(help="Folder of a trained projector, or a pretrained one.")
+]
+Rank = Annotated[
+    int | None, typer.Option(help="Number of directions to project onto; all by default.")
+]
 
 
 @torch.no_grad()
 def project(
-    run: str,
-    paths: list[Path],
-    *,
-    noise: int | None,
-    corruptions: Sequence[str],
-    data_dir: Path | None,
-    rank: int | None,
-    resize: bool,
-    seed: int,
-    out: Output,
+    run: Projector,
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Image files; by default held-out ones of the data of the run."),
+    ] = None,
+    noise: Annotated[
+        int | None, whole(min=1, max=MOST_DRAWN, help="Project so many draws of N(0, I).")
+    ] = None,
+    corrupt: Annotated[
+        str,
+        typer.Option(
+            help="Damage the images first: noise, salt, blur, occlude, pixelate, fade, scratch; "
+            "several with commas."
+        ),
+    ] = "",
+    data_dir: DataDir = None,
+    rank: Rank = None,
+    resize: Resize = False,
+    seed: Seed = 0,
+    out: Picture = Path("projected.png"),
+    overwrite: Overwrite = False,
 ) -> None:
-    """Inputs above, their projections below; and how far they were from the manifold."""
-    model = open_projector(run)
+    """Project images, damaged images or noise onto what data look like."""
+    from linearizer.display.output import Output, filled  # noqa: PLC0415  (slow to import)
+
+    names = [name.strip() for name in corrupt.split(",") if name.strip()]
+    if names and noise is not None and not images:
+        raise typer.BadParameter("give --noise or --corrupt, or images to corrupt beside the noise")
+    output = Output(out, overwrite=overwrite)
+    opened = open_model(run, IdempotentGenerator)
+    model = opened.model
     inputs: dict[str, Tensor] = {}
-    if paths or noise is None:
-        images = (
-            read_images(paths, model.g.in_shape, resize=resize)
-            if paths
-            else _held_out(run, data_dir, model)
+    if images or noise is None:
+        x = (
+            read_images(images, model.g.in_shape, resize=resize)
+            if images
+            else _held_out(opened, run, data_dir)
         )
-        if not corruptions:
-            inputs["image"] = images
-        for name in corruptions:
-            inputs[name] = corrupt(images, name, seed)
+        inputs = {name: damaged(x, name, seed) for name in names} or {"image": x}
     if noise is not None:
         inputs["noise"] = model.noise(noise, seed)
     rows, labels = [], []
@@ -56,45 +82,48 @@ def project(
     width = max(len(x) for x in inputs.values())
     for name, x in inputs.items():
         projected, residual = model.project(x, rank), model.residual(x, rank)
-        rows += [_filled(x, width), _filled(projected, width)]
+        rows += [filled(x, width), filled(projected, width)]
         labels += [name, "projected"]
         tensors |= {name: x, f"{name}_projected": projected, f"{name}_residual": residual}
         say(
             f"{name}: induced distance to the manifold {float(residual.min()):.3g} to "
             f"{float(residual.max()):.3g}"
         )
-    out.write(rows, tensors, labels)
+    output.write(rows, tensors, labels)
 
 
 @torch.no_grad()
 def generate(
-    run: str,
-    count: int,
-    *,
-    noise: bool,
-    rank: int | None,
-    temperature: float,
-    seed: int,
-    out: Output,
+    run: Projector,
+    count: Annotated[
+        int, whole("-n", "--count", min=1, max=MOST_DRAWN, help="Number of images.")
+    ] = 64,
+    noise: Annotated[
+        bool, typer.Option(help="Project noise, instead of drawing from the range.")
+    ] = False,
+    rank: Rank = None,
+    temperature: Annotated[float, real(min=0.0, help="Factor of the standard deviations.")] = 1.0,
+    seed: Seed = 0,
+    out: Picture = Path("generated.png"),
+    overwrite: Overwrite = False,
 ) -> None:
-    """New images: drawn from the range, or noise projected onto it."""
-    model = open_projector(run)
+    """Draw new images from the range of a projector."""
+    from linearizer.display.output import Output, rows_of  # noqa: PLC0415  (slow to import)
+
+    output = Output(out, overwrite=overwrite)
+    model = open_model(run, IdempotentGenerator).model
     if noise:
         images = model.project(temperature * model.noise(count, seed), rank)
     else:
         images = model.generate(count, rank=rank, temperature=temperature, seed=seed)
-    out.write(rows_of(images), {"images": images})
+    output.write(rows_of(images), {"images": images})
 
 
-def _held_out(run: str, data_dir: Path | None, model: IdempotentGenerator) -> Tensor:
-    """The first images that a run was not trained on."""
-    note = read_note(find_model(run))
-    if note.get("data") is None:
+def _held_out(opened: Opened[IdempotentGenerator], run: str, data_dir: Path | None) -> Tensor:
+    """The first images that a model was not trained on."""
+    from linearizer.training.run_folder import open_data_of  # noqa: PLC0415  (slow to import)
+
+    data = opened.note.get("data")
+    if data is None:
         raise RangeError(f"expected images to project, got none, and {run} names no data; add some")
-    _, held_out = open_data_of(note, note["data"], data_dir)
-    return held_out.images[:HELD_OUT]
-
-
-def _filled(row: Tensor, width: int) -> Tensor:
-    missing = row.new_full((width - len(row), *row.shape[1:]), -1.0)
-    return torch.cat([row, missing])
+    return open_data_of(opened.note, data, data_dir)[1].images[:HELD_OUT]

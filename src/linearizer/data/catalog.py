@@ -35,7 +35,7 @@ def open_data(
         name: One of the above.
         data_dir: Where `mnist` and `faces64` lie; with `hf:NAME`, where downloads are kept.
         seed: Seed of the part of the digits.
-        size: Side of the images of a path or of `hf:NAME`; the smallest centre square's by
+        size: Side of the images of a path or of `hf:NAME`; the smallest center square's by
             default.
 
     Raises:

@@ -50,7 +50,7 @@ def pixelate(images: Tensor, random: Generator) -> Tensor:
 
 
 def fade(images: Tensor, random: Generator) -> Tensor:
-    """A third of the contrast, towards grey."""
+    """A third of the contrast, toward gray."""
     return images / 3
 
 
@@ -83,7 +83,7 @@ def corrupt(images: Tensor, name: str, seed: int = 0) -> Tensor:
     Args:
         images: To damage; they stay as they are.
         name: One of `CORRUPTIONS`.
-        seed: Of what is random; the same for the same seed.
+        seed: Seed of the random numbers; the same seed gives the same damage.
 
     Raises:
         RangeError: If there is no such corruption.

@@ -7,7 +7,7 @@ from linearizer.data.images import Images
 
 
 def load_digits() -> Images:
-    """All 1,797 digits (1, 8, 8) in 17 grey levels, from scikit-learn; nothing is downloaded.
+    """All 1,797 digits (1, 8, 8) in 17 gray levels, from scikit-learn; nothing is downloaded.
 
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
 

@@ -1,4 +1,4 @@
-"""Faces as generative models of CelebA see them: the centre, at 64×64."""
+"""Faces as generative models of CelebA see them: the center, at 64×64."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ WIDTH, HEIGHT, SIDE = 89, 109, 74  # aligned CelebA at half its size, and the fa
 
 
 def load_faces(path: str | Path, *, size: int = 64) -> Images:
-    """Aligned faces in colour, sorted by file name.
+    """Aligned faces in color, sorted by file name.
 
-    Of 89×109 pixels the centre 74×74 are kept (of 178×218 the usual 148×148), of images of another
-    format the centre square; then they are resized.
+    Of 89×109 pixels the center 74×74 are kept (of 178×218 the usual 148×148), of images of another
+    format the center square; then they are resized.
 
     Source: Liu, Luo, Wang, Tang, Deep Learning Face Attributes in the Wild, arXiv:1411.7766.
 
@@ -33,12 +33,12 @@ def load_faces(path: str | Path, *, size: int = 64) -> Images:
     if (path / ARCHIVE).is_file():
         path = path / ARCHIVE
     with open_files(path) as files:
-        pixels, kept = read_pixels(files, size=size, grey=False, crop=face_side)
+        pixels, kept = read_pixels(files, size=size, gray=False, crop=face_side)
     return Images.from_bytes(pixels, torch.zeros(len(kept), dtype=torch.long))
 
 
 def face_side(width: int, height: int) -> int:
-    """The side of the centre square that holds the face.
+    """The side of the center square that holds the face.
 
     Example:
         >>> from linearizer.data.faces import face_side

@@ -15,12 +15,12 @@ from linearizer.data.pixels import read_pixels
 def load_image_folder(path: str | Path, *, size: int | None = None) -> Images:
     """All images of a folder or a zip and the folders below it, sorted by path.
 
-    They are cropped to their centre squares and resized to one size; they stay grey if none has
-    colours. Files that cannot be read are skipped with one `SkippedFilesWarning`.
+    They are cropped to their center squares and resized to one size; they stay gray if none has
+    colors. Files that cannot be read are skipped with one `SkippedFilesWarning`.
 
     Args:
         path: The folder or the zip.
-        size: Side of the images; the smallest centre square's by default.
+        size: Side of the images; the smallest center square's by default.
 
     Returns:
         The images; the label is the number of the subfolder that an image lies in, or 0.

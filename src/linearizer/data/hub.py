@@ -26,7 +26,7 @@ def load_hub(
     Args:
         name: Name on the hub, or path to a parquet file or a folder of images or parquet files.
         cache: Where downloads are kept, if not where Hugging Face keeps them.
-        size: Side of the images; the smallest centre square's by default.
+        size: Side of the images; the smallest center square's by default.
 
     Raises:
         FileFormatError: If the data set cannot be loaded or holds no readable image.

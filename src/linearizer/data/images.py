@@ -1,4 +1,4 @@
-"""Images with labels in one range, and the noise that makes their grey levels continuous."""
+"""Images with labels in one range, and the noise that makes their gray levels continuous."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Images:
     Attributes:
         images: (N, C, H, W) in [-1, 1].
         labels: (N,) whole numbers.
-        quantization_levels: Grey levels that the images were stored in.
+        quantization_levels: Gray levels that the images were stored in.
     """
 
     images: Tensor
@@ -62,7 +62,7 @@ class Images:
         A label with one image stays in the rest; if each has but one, labels do not count.
 
         Args:
-            one_in: Of so many images one is held out.
+            one_in: One of so many images is held out.
             at_most: The most images to hold out of one label.
 
         Raises:
@@ -104,7 +104,7 @@ class Images:
         return Images(images, labels, self.quantization_levels)
 
     def noise_std(self, width: float) -> float:
-        """The standard deviation of uniform noise of `width` grey levels, in units of [-1, 1].
+        """The standard deviation of uniform noise of `width` gray levels, in units of [-1, 1].
 
         Example:
             >>> from linearizer.data import load_digits
@@ -114,10 +114,10 @@ class Images:
         return 2 * width / (self.quantization_levels - 1) / math.sqrt(12)
 
     def dequantized(self, width: float, seed: int) -> Tensor:
-        """The images plus uniform noise of `width` grey levels, centred at zero.
+        """The images plus uniform noise of `width` gray levels, centered at zero.
 
         Stored images lie on a grid, on which a density can grow without bound; noise of at
-        least one grey level fills the gaps (Uria, Murray, Larochelle, arXiv:1306.0186).
+        least one gray level fills the gaps (Uria, Murray, Larochelle, arXiv:1306.0186).
         """
         return dequantize(
             self.images, width, self.quantization_levels, torch.Generator().manual_seed(seed)
@@ -127,7 +127,7 @@ class Images:
 def dequantize(
     images: Tensor, width: float, quantization_levels: int, generator: torch.Generator
 ) -> Tensor:
-    """Images in [-1, 1] of some grey levels, plus uniform noise of `width` of them."""
+    """Images in [-1, 1] of some gray levels, plus uniform noise of `width` of them."""
     noise = torch.rand(images.shape, generator=generator).to(images) - 0.5
     return images + noise * (2 * width / (quantization_levels - 1))
 

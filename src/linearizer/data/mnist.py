@@ -18,7 +18,7 @@ FILES = {
 
 
 def load_mnist(folder: str | Path, *, train: bool = True) -> Images:
-    """The 60,000 training or 10,000 test digits (1, 28, 28) in 256 grey levels.
+    """The 60,000 training or 10,000 test digits (1, 28, 28) in 256 gray levels.
 
     Args:
         folder: Where the idx files lie, as published, gzipped or not; Fashion-MNIST and

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,18 +13,24 @@ from torch import Tensor
 
 from linearizer._extras import needs_extra
 from linearizer.data.files import ImageFiles
-from linearizer.data.images import as_bytes
-from linearizer.errors import FileFormatError, LinearizerError, LinearizerWarning, RangeError
+from linearizer.data.images import as_bytes, resized
+from linearizer.errors import (
+    FileFormatError,
+    LinearizerError,
+    LinearizerWarning,
+    RangeError,
+    ShapeError,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-GREY = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
+GRAY = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F"}
 NAMED = 3
 
 T = TypeVar("T")
 Crop = Callable[[int, int], int]
-"""The side of the centre square to keep, from width and height."""
+"""The side of the center square to keep, from width and height."""
 
 
 class SkippedFilesWarning(LinearizerWarning):
@@ -32,9 +38,9 @@ class SkippedFilesWarning(LinearizerWarning):
 
 
 def read_pixels(
-    files: ImageFiles, *, size: int | None = None, grey: bool | None = None, crop: Crop = min
+    files: ImageFiles, *, size: int | None = None, gray: bool | None = None, crop: Crop = min
 ) -> tuple[Tensor, list[int]]:
-    """The centre squares of all readable images, at one size.
+    """The center squares of all readable images, at one size.
 
     Images are turned upright (EXIF), laid on white where they are transparent, reduced to 8 bits
     a channel, cropped, and resized with an antialiasing bicubic filter. Files that cannot be
@@ -42,9 +48,9 @@ def read_pixels(
 
     Args:
         files: The files.
-        size: Side of the result; the smallest centre square's by default.
-        grey: Whether the result has one channel; by default, if no image has colours.
-        crop: Side of the centre square to keep, from width and height.
+        size: Side of the result; the smallest center square's by default.
+        gray: Whether the result has one channel; by default, if no image has colors.
+        crop: Side of the center square to keep, from width and height.
 
     Returns:
         Pixels (N, 1 or 3, size, size) as uint8, and the number of the file of each image.
@@ -60,14 +66,14 @@ def read_pixels(
         raise RangeError(f"expected a size of one pixel or more, got {size}")
     reasons: dict[int, str] = {}
     kept = list(range(len(files.names)))
-    if size is None or grey is None:
+    if size is None or gray is None:
         headers = _map_readable(lambda i: _header(files.read(i), crop), kept, reasons)
         kept = list(headers)
         size = min((side for side, _ in headers.values()), default=1) if size is None else size
-        grey = all(grey for _, grey in headers.values()) if grey is None else grey
+        gray = all(gray for _, gray in headers.values()) if gray is None else gray
 
-    side, mode = size, "L" if grey else "RGB"
-    pixels = torch.empty(len(kept), 1 if grey else 3, side, side, dtype=torch.uint8)
+    side, mode = size, "L" if gray else "RGB"
+    pixels = torch.empty(len(kept), 1 if gray else 3, side, side, dtype=torch.uint8)
     rows = iter(pixels)
 
     def fill(i: int) -> None:
@@ -79,7 +85,7 @@ def read_pixels(
     return pixels[: len(kept)], kept
 
 
-def read_image(path: Path, *, grey: bool = False) -> Tensor:
+def read_image(path: Path, *, gray: bool = False) -> Tensor:
     """One image file (1 or 3, H, W) in [-1, 1], upright, laid on white where it is transparent.
 
     Raises:
@@ -88,14 +94,41 @@ def read_image(path: Path, *, grey: bool = False) -> Tensor:
     """
     if not path.is_file():
         raise FileFormatError(f"expected an image file, got no file {path}; check the path")
-    return decode_image(path.read_bytes(), str(path), grey=grey)
+    return decode_image(path.read_bytes(), str(path), gray=gray)
+
+
+def read_images(paths: Sequence[Path], shape: tuple[int, ...], *, resize: bool) -> Tensor:
+    """Image files as (N, C, H, W) in [-1, 1].
+
+    Args:
+        paths: The files.
+        shape: (C, H, W) that they are to have.
+        resize: Resize images of another size, instead of refusing them.
+
+    Raises:
+        FileFormatError: If a file is missing or no image.
+        ShapeError: If its size is another and `resize` is false.
+    """
+    channels, height, width = shape
+    images = []
+    for path in paths:
+        image = read_image(path, gray=channels == 1)
+        if image.shape[1:] != (height, width):
+            if not resize:
+                raise ShapeError(
+                    f"expected {width}×{height} pixels, got {image.shape[2]}×{image.shape[1]} in "
+                    f"{path}; pass --resize, or crop it yourself"
+                )
+            image = resized(image, (height, width))
+        images.append(image)
+    return torch.stack(images)
 
 
 def decode_image(
     content: bytes,
     where: str,
     *,
-    grey: bool = False,
+    gray: bool = False,
     max_pixels: int | None = None,
     max_side: int | None = None,
 ) -> Tensor:
@@ -104,7 +137,7 @@ def decode_image(
     Args:
         content: The bytes of a file.
         where: What it is, for messages.
-        grey: Whether the result has one channel.
+        gray: Whether the result has one channel.
         max_pixels: Refuse an image of more, by its header, before it takes up memory.
         max_side: Reduce it until no side is longer.
 
@@ -120,7 +153,7 @@ def decode_image(
             if max_pixels is not None and image.width * image.height > max_pixels:
                 raise _too_large(where, f"{image.width}×{image.height} pixels", max_pixels)
             ImageOps.exif_transpose(image, in_place=True)
-            opaque = _opaque(image, "L" if grey else "RGB")
+            opaque = _opaque(image, "L" if gray else "RGB")
         if max_side is not None:
             opaque.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
         pixels = np.array(opaque)
@@ -198,7 +231,7 @@ def _open(content: bytes) -> "Image":
 
 def _header(content: bytes, crop: Crop) -> tuple[int, bool]:
     with _open(content) as image:
-        return crop(*image.size), image.mode in GREY
+        return crop(*image.size), image.mode in GRAY
 
 
 def _square(content: bytes, size: int, mode: str, crop: Crop) -> npt.NDArray[Any]:

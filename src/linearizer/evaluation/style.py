@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,9 +17,31 @@ from linearizer.display.tables import Page, Table, page_markdown
 from linearizer.evaluation.flow import EQUAL_DB
 from linearizer.metrics import LPIPS, psnr_db
 from linearizer.operators import CircularConvolution
-from linearizer.training.style_run import TEACHING_BATCH, taught
+from linearizer.saving.run_information import Opened
+from linearizer.training.style_run import TEACHING_BATCH, contents_of, taught
+from linearizer.training.teachers import FastNeuralStyle
 
 BASELINE_PAIRS = 1000
+
+
+def evaluate_styles(
+    opened: Opened[StyleTransfer],
+    teachers: Mapping[str, Path],
+    content: str | None,
+    data_dir: Path | None,
+    *,
+    count: int,
+    lpips: tuple[Path, Path] | None,
+) -> dict[str, Any]:
+    """`measure_styles` with teachers in files, on held-out contents that are named or the run's."""
+    train, held_out = contents_of(opened, content, data_dir)
+    return measure_styles(
+        opened.model,
+        {style: FastNeuralStyle.from_file(file) for style, file in teachers.items()},
+        train,
+        held_out.images[:count],
+        lpips=None if lpips is None else LPIPS.from_files(*lpips),
+    )
 
 
 @torch.no_grad()

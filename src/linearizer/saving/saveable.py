@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -38,6 +38,8 @@ from linearizer.saving.reading import (
     read_config,
     read_weights,
 )
+
+T = TypeVar("T")
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 
@@ -125,13 +127,7 @@ class Saveable:
             FileFormatError: If the files are missing, damaged, of a newer format, or hold
                 something that is not a `cls`.
         """
-        loaded = load(folder)
-        if not isinstance(loaded, cls):
-            raise FileFormatError(
-                f"expected {_named(cls)} in {folder}, got {_named(type(loaded))}; "
-                f"load it with {type(loaded).__name__}.from_pretrained or linearizer.load"
-            )
-        return loaded
+        return check_kind(load(folder), cls, folder)
 
 
 def load(folder: str | Path) -> Any:
@@ -149,7 +145,25 @@ def load(folder: str | Path) -> Any:
         CertificateWarning: If the model of an application has no certificate of these very
             files, or one on which a law does not hold; `linearizer verify` writes one.
     """
-    folder = find_model(folder)
+    return load_folder(find_model(folder))
+
+
+def check_kind(loaded: Any, cls: type[T], name: str | Path) -> T:
+    """A loaded model, if it is a `cls`.
+
+    Raises:
+        FileFormatError: If it is something else.
+    """
+    if not isinstance(loaded, cls):
+        raise FileFormatError(
+            f"expected {_named(cls)} in {name}, got {_named(type(loaded))}; "
+            f"load it with {type(loaded).__name__}.from_pretrained or linearizer.load"
+        )
+    return loaded
+
+
+def load_folder(folder: Path) -> Any:
+    """`load` from the folder that `find_model` found."""
     with locked(folder, shared=True):
         config = read_config(folder, list_pretrained())
         tensors = read_weights(folder, config)

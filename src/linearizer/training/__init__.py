@@ -4,8 +4,8 @@ from linearizer._extras import needs_extra
 
 with needs_extra("lightning", "train"):
     from linearizer.training.classifier import train_classifier
-    from linearizer.training.config import PRESETS, TrainingConfig
-    from linearizer.training.loop import TrainingBudget, train
+    from linearizer.training.config import PRESETS, TrainingBudget, TrainingConfig
+    from linearizer.training.loop import train
     from linearizer.training.objectives.flow_matching import (
         FlowMatchingLosses,
         FlowMatchingTraining,

@@ -9,7 +9,7 @@ from linearizer.data.images import Images, dequantize
 
 
 class RandomBatches:
-    """A stateful loader of `steps` random batches of dequantised images and their labels.
+    """A stateful loader of `steps` random batches of dequantized images and their labels.
 
     Batch i depends on the seed and i alone. Lightning keeps `state_dict` in its checkpoints, so
     a resumed run goes on with the batch after the last one that it took. Of several processes
@@ -17,9 +17,9 @@ class RandomBatches:
 
     Args:
         data: The images.
-        batch_size: Images a batch, over all processes, drawn with replacement.
+        batch_size: Images per batch, over all processes, drawn with replacement.
         steps: Batches in all.
-        noise: Width of the dequantisation noise in grey levels.
+        noise: Width of the dequantization noise in gray levels.
         seed: Seed of the batches.
     """
 

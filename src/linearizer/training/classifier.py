@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from linearizer.data.images import Images
 from linearizer.metrics import Classifier
 from linearizer.training import loop
-from linearizer.training.loop import TrainingBudget
+from linearizer.training.config import TrainingBudget
 
 
 class _Classification(LightningModule):
@@ -34,6 +34,6 @@ def train_classifier(data: Images, *, steps: int, seed: int = 0) -> Classifier:
     """A classifier of the images' labels, in evaluation mode."""
     torch.manual_seed(seed)
     classifier = Classifier(data.shape, classes=int(data.labels.max()) + 1).train()
-    schedule = TrainingBudget(steps=steps, batch_size=64, noise=0.0, seed=seed)
-    loop.train(_Classification(classifier, steps), data, schedule, title="Training the classifier")
+    budget = TrainingBudget(steps=steps, batch_size=64, noise=0.0, seed=seed)
+    loop.train(_Classification(classifier, steps), data, budget, title="Training the classifier")
     return classifier.eval()

@@ -1,33 +1,60 @@
-"""Configurations of one-step flows that trained well, by name."""
+"""What is trained and how (`TrainingConfig`), and for how long (`TrainingBudget`)."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from linearizer.bijections import Bijection
 from linearizer.presets import image_bijection
+from linearizer.runs import Precision
+
+
+@dataclass(frozen=True)
+class TrainingBudget:
+    """How long and on what batches `train` trains any module.
+
+    Attributes:
+        steps: Optimizer steps in all.
+        batch_size: Images per step.
+        noise: Width of the dequantization noise in gray levels.
+        seed: Seed of the batches.
+        checkpoint_every: Steps between two checkpoints.
+        max_minutes: Stop after this time even if steps are left.
+        average: Decay of the exponential moving average of the weights; none if not given.
+        precision: `bf16` runs the networks inside the couplings in bfloat16; the couplings
+            themselves always stay in float32.
+    """
+
+    steps: int
+    batch_size: int = 256
+    noise: float = 1.0
+    seed: int = 0
+    checkpoint_every: int = 250
+    max_minutes: float | None = None
+    average: float | None = None
+    precision: Precision = "32"
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A bijection and how it is trained.
+    """A bijection of images and the training that suits it; `budget` is what `train` takes.
 
     Attributes:
-        layout: Of `image_bijection`.
-        depth: Couplings.
+        layout: Layout of `image_bijection`.
+        depth: Number of couplings.
         width: Hidden width of each coupling's network.
         levels: How often wavelets halve the sides.
         patch: Side of a patch, for the patch layout.
         log_scale_bound: Largest absolute log-scale of one coupling.
         shift_bound: Largest absolute shift of one coupling; any if not given.
-        saturation: Of the inputs of the couplings' perceptrons; none if not given.
-        noise: Width of the dequantisation noise in grey levels.
-        steps: Optimiser steps.
-        batch_size: Images a step.
-        learning_rate: Its peak.
-        weight_decay: Decoupled; helps where there are few images.
+        saturation: Bound on the inputs of the couplings' perceptrons; none if not given.
+        noise: Width of the dequantization noise in gray levels.
+        steps: Optimizer steps.
+        batch_size: Images per step.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay; helps where there are few images.
         reconstruction: Weight of a loss that keeps noisy latents decoding to the same image.
         ood_weight: Weight of a loss that keeps the latents of pure noise short.
-        precision: Of the networks inside the couplings while they train.
+        precision: Type of the networks inside the couplings while they train.
     """
 
     layout: Literal["auto", "dense", "wavelet", "patch"] = "auto"
@@ -45,12 +72,19 @@ class TrainingConfig:
     weight_decay: float = 0.0
     reconstruction: float = 0.0
     ood_weight: float = 0.0
-    precision: Literal["32", "bf16"] = "32"
+    precision: Precision = "32"
 
-    @property
-    def average(self) -> float:
-        """Decay of the moving average of the weights: over a thousand steps, or a tenth."""
-        return average_decay(self.steps)
+    def budget(self, *, seed: int = 0, max_minutes: float | None = None) -> TrainingBudget:
+        """How long this trains, with averaged weights."""
+        return TrainingBudget(
+            self.steps,
+            batch_size=self.batch_size,
+            noise=self.noise,
+            seed=seed,
+            max_minutes=max_minutes,
+            average=average_decay(self.steps),
+            precision=self.precision,
+        )
 
     def with_stable_inverse(self) -> "TrainingConfig":
         """The same with a g that amplifies little on any input, however far from the data."""

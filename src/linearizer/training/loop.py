@@ -4,10 +4,9 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -19,59 +18,18 @@ from torch import Tensor
 from linearizer._extras import needs_extra
 from linearizer.data.images import Images
 from linearizer.training.batches import RandomBatches
-from linearizer.training.config import TrainingConfig
+from linearizer.training.config import TrainingBudget
 from linearizer.training.precision import conditioners_in
 from linearizer.training.progress import WholeRunProgress
 
 CHECKPOINT = "last.ckpt"
 
 
-@dataclass(frozen=True)
-class TrainingBudget:
-    """How long and on what a run trains.
-
-    Attributes:
-        steps: Optimiser steps in all.
-        batch_size: Images a step.
-        noise: Width of the dequantisation noise in grey levels.
-        seed: Seed of the batches.
-        checkpoint_every: Steps between two checkpoints.
-        max_minutes: Stop after this time even if steps are left.
-        average: Decay of the exponential moving average of the weights; none if not given.
-        precision: `bf16` runs the networks inside the couplings in bfloat16; the couplings
-            themselves always stay in float32.
-    """
-
-    steps: int
-    batch_size: int = 256
-    noise: float = 1.0
-    seed: int = 0
-    checkpoint_every: int = 250
-    max_minutes: float | None = None
-    average: float | None = None
-    precision: Literal["32", "bf16"] = "32"
-
-    @classmethod
-    def of(
-        cls, config: TrainingConfig, *, seed: int = 0, max_minutes: float | None = None
-    ) -> "TrainingBudget":
-        """The budget of a config."""
-        return cls(
-            config.steps,
-            batch_size=config.batch_size,
-            noise=config.noise,
-            seed=seed,
-            max_minutes=max_minutes,
-            average=config.average,
-            precision=config.precision,
-        )
-
-
 class Trained(NamedTuple):
     """What a run took, the time between interruptions not counted.
 
     Attributes:
-        steps: Optimiser steps.
+        steps: Optimizer steps.
         seconds: Time of training.
         is_first_process: Whether this process is the one that should save, of several.
     """
@@ -84,7 +42,7 @@ class Trained(NamedTuple):
 def train(
     module: LightningModule,
     data: Images,
-    schedule: TrainingBudget,
+    budget: TrainingBudget,
     *,
     title: str = "Training",
     checkpoints: Path | None = None,
@@ -101,8 +59,8 @@ def train(
     Args:
         module: What is trained.
         data: What it is trained on.
-        schedule: How long.
-        title: Of the progress bar.
+        budget: How long.
+        title: Title of the progress bar.
         checkpoints: Folder for the last checkpoint; none is kept if not given.
         logs: Folder for the losses of every tenth step, as CSV; none if not given.
         tensorboard: Log them for TensorBoard too.
@@ -115,22 +73,22 @@ def train(
         MissingExtraError: If TensorBoard is asked for and not installed.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    limit = None if schedule.max_minutes is None else {"seconds": round(60 * schedule.max_minutes)}
+    limit = None if budget.max_minutes is None else {"seconds": round(60 * budget.max_minutes)}
     timer = Timer(limit)
-    callbacks = [*callbacks, WholeRunProgress(schedule.steps, title), timer, _RandomState()]
-    if schedule.average is not None:
-        callbacks.append(EMAWeightAveraging(decay=schedule.average, use_buffers=False))
+    callbacks = [*callbacks, WholeRunProgress(budget.steps, title), timer, _RandomState()]
+    if budget.average is not None:
+        callbacks.append(EMAWeightAveraging(decay=budget.average, use_buffers=False))
     if checkpoints is not None:
         callbacks.append(
             ModelCheckpoint(
                 checkpoints,
                 filename="last",
-                every_n_train_steps=schedule.checkpoint_every,
+                every_n_train_steps=budget.checkpoint_every,
                 enable_version_counter=False,
             )
         )
     trainer = Trainer(
-        max_steps=schedule.steps,
+        max_steps=budget.steps,
         callbacks=callbacks,
         enable_checkpointing=checkpoints is not None,
         enable_progress_bar=False,
@@ -143,16 +101,16 @@ def train(
     )
     loader = RandomBatches(
         data,
-        batch_size=schedule.batch_size,
-        steps=schedule.steps,
-        noise=schedule.noise,
-        seed=schedule.seed,
+        batch_size=budget.batch_size,
+        steps=budget.steps,
+        noise=budget.noise,
+        seed=budget.seed,
     )
     last = None if checkpoints is None else checkpoints / CHECKPOINT
     resume = last if last is not None and last.is_file() else None
     if resume is not None:
         Console().print(f"Going on with an interrupted run, resumed from {resume}", soft_wrap=True)
-    dtype = torch.bfloat16 if schedule.precision == "bf16" else None
+    dtype = torch.bfloat16 if budget.precision == "bf16" else None
     with warnings.catch_warnings(), conditioners_in(module, dtype):
         for message in ("many workers", "LeafSpec", "exists and is not empty", "logging interval"):
             warnings.filterwarnings("ignore", message=f".*{message}.*")

@@ -1,31 +1,20 @@
-"""`linearizer train one-step`: a one-step flow on any images."""
+"""`linearizer train one-step`: a one-step flow of any images."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import asdict
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
 
 from linearizer.applications import OneStepFlow
 from linearizer.bijections import Bijection
 from linearizer.data import Images, open_data
-from linearizer.display.console import say
 from linearizer.errors import RangeError
 from linearizer.flows import LowRankHypernetwork
 from linearizer.metrics import LPIPS
-from linearizer.training import (
-    PRESETS,
-    FlowMatchingTraining,
-    LikelihoodTraining,
-    TrainingBudget,
-    TrainingConfig,
-    loop,
-)
-from linearizer.training.run_folder import finish_run, open_run
-from linearizer.training.sample_grids import SampleGrids
+from linearizer.runs import OneStepRun
+from linearizer.training import FlowMatchingTraining, LikelihoodTraining, TrainingConfig
+from linearizer.training.job import Job, config_of, train_and_save
 from linearizer.training.start_from import start_from
 
 STATISTICS = 20_000
@@ -34,87 +23,30 @@ LARGEST_COVARIANCE = 4096  # longer latents keep their leading directions alone
 DIRECTIONS, PREVIEW_DIRECTIONS = 256, 16
 PAPER_STEPS = 100
 
+Made = tuple[LightningModule, Callable[[], OneStepFlow], Callable[[], OneStepFlow]]
+"""A training module, and what makes the flow of it on the way and at the end."""
 
-def train_one_step(
-    data: str,
-    data_dir: Path | None,
-    out: Path,
-    *,
-    preset: str | None,
-    init: str | None,
-    stable_inverse: bool,
-    operator: str,
-    rank: int,
-    size: int | None,
-    changes: dict[str, Any],
-    lpips: tuple[Path, Path] | None,
-    tensorboard: bool,
-    max_minutes: float | None,
-    seed: int,
-    overwrite: bool,
-) -> None:
-    """Train a flow with one of the two kinds of operators, and save it in `out`."""
-    config = choose_config(data, preset, changes)
-    config = config.with_stable_inverse() if stable_inverse else config
-    train, _ = open_data(data, data_dir, seed=seed, size=size)
-    torch.manual_seed(seed)
-    if operator == "paper":
-        perceptual = None if lpips is None else LPIPS.from_files(*lpips)
-        if init is not None:
-            raise RangeError("expected no --init with --operator paper, which has two bijections")
-        job = _paper_job(config, train, rank, perceptual)
-    else:
-        if lpips is not None:
-            raise RangeError(
-                "expected no LPIPS with the operator in closed form, which has no perceptual "
-                "loss; leave it out, or pass --operator paper"
-            )
-        job = _job(config, train, seed, init)
-    settings = {
-        "application": "one-step",
-        "data": data,
-        "data_dir": None if data_dir is None else str(data_dir),
-        "size": size,
-        "init": init,
-        "seed": seed,
-        "max_minutes": max_minutes,
-        "operator": operator,
-        "rank": rank if operator == "paper" else None,
-        "perceptual": lpips is not None,
-        "config": asdict(config),
-    }
-    checkpoints = open_run(out, settings, overwrite=overwrite)
-    trained = loop.train(
-        job.module,
-        train,
-        TrainingBudget.of(config, seed=seed, max_minutes=max_minutes),
-        title="Training g",
-        checkpoints=checkpoints,
-        logs=out,
-        tensorboard=tensorboard,
-        callbacks=[SampleGrids(job.draw, out / "samples")],
+
+def train_one_step(run: OneStepRun) -> None:
+    """Train a flow with one of the two kinds of operators, and save it."""
+    config = config_of(run)
+    config = config.with_stable_inverse() if run.stable_inverse else config
+    train, _ = open_data(run.data, run.data_dir, seed=run.seed, size=run.size)
+    torch.manual_seed(run.seed)
+    make = _by_paper if run.operator == "paper" else _in_closed_form
+    module, preview, finish = make(run, config, train)
+    job = Job(
+        module=lambda _: module,
+        data=train,
+        budget=config.budget(seed=run.seed, max_minutes=run.max_minutes),
+        finish=lambda _: finish(),
+        result="flow is",
+        look=f"Look at it: linearizer sample {run.out} -n 64",
+        notes={"config": asdict(config)},
+        findings={"noise_std": train.noise_std(config.noise)},
+        draw=lambda: preview().sample(48, seed=0).cpu().split(12),
     )
-    if not trained.is_first_process:
-        return
-    job.module.cpu().eval()
-    flow = job.finish()
-    note = {
-        **settings,
-        "noise_std": train.noise_std(config.noise),
-        "steps": trained.steps,
-        "seconds": trained.seconds,
-    }
-    finish_run(out, flow, note)
-    say(f"{trained.steps} steps in {trained.seconds:.0f} s; the flow is in {out}")
-    say(f"Look at it: linearizer sample {out} -n 64")
-
-
-def choose_config(data: str, preset: str | None, changes: dict[str, Any]) -> TrainingConfig:
-    """The preset that is named, or that of the data set, with some entries changed."""
-    name = preset or (data if data in PRESETS else "mnist")
-    if name not in PRESETS:
-        raise RangeError(f"expected a preset of {', '.join(PRESETS)}, got '{name}'")
-    return replace(PRESETS[name], **{k: v for k, v in changes.items() if v is not None})
+    train_and_save(run, job)
 
 
 def statistics_of(g: Bijection, train: Images, seed: int) -> Images:
@@ -131,23 +63,16 @@ def fit_flow(g: Bijection, train: Images, config: TrainingConfig, seed: int) -> 
     return OneStepFlow.fit(g, chosen.dequantized(config.noise, seed).split(1000), rank=rank)
 
 
-class _Job(NamedTuple):
-    """A training module, and the flows that are made of it on the way and at the end."""
-
-    module: LightningModule
-    preview: Callable[[], OneStepFlow]
-    finish: Callable[[], OneStepFlow]
-
-    def draw(self) -> Sequence[Tensor]:
-        """Rows of samples from the same noise."""
-        return self.preview().sample(48, seed=0).cpu().split(12)
-
-
-def _job(config: TrainingConfig, train: Images, seed: int, init: str | None) -> _Job:
+def _in_closed_form(run: OneStepRun, config: TrainingConfig, train: Images) -> Made:
     """g by maximum likelihood, operators in closed form."""
+    if run.lpips_backbone is not None:
+        raise RangeError(
+            "expected no LPIPS with the operator in closed form, which has no perceptual "
+            "loss; leave it out, or pass --operator paper"
+        )
     g = config.bijection(train.shape)
-    if init is not None:
-        start_from(g, init)
+    if run.init is not None:
+        start_from(g, run.init)
     module = LikelihoodTraining(
         g,
         config.steps,
@@ -161,15 +86,20 @@ def _job(config: TrainingConfig, train: Images, seed: int, init: str | None) -> 
     def preview() -> OneStepFlow:
         device = next(g.parameters()).device
         rank = PREVIEW_DIRECTIONS if g.out_shape[0] > LARGEST_COVARIANCE else None
-        return OneStepFlow.fit(g, [some.dequantized(config.noise, seed).to(device)], rank=rank)
+        return OneStepFlow.fit(g, [some.dequantized(config.noise, run.seed).to(device)], rank=rank)
 
-    return _Job(module, preview, lambda: fit_flow(g, train, config, seed))
+    return module, preview, lambda: fit_flow(g, train, config, run.seed)
 
 
-def _paper_job(config: TrainingConfig, train: Images, rank: int, lpips: LPIPS | None) -> _Job:
+def _by_paper(run: OneStepRun, config: TrainingConfig, train: Images) -> Made:
     """Both bijections and the operators together, by the paper's losses."""
+    perceptual = None
+    if run.lpips_backbone is not None and run.lpips_heads is not None:
+        perceptual = LPIPS.from_files(run.lpips_backbone, run.lpips_heads)
+    if run.init is not None:
+        raise RangeError("expected no --init with --operator paper, which has two bijections")
     g_data, g_noise = config.bijection(train.shape), config.bijection(train.shape)
-    operator = LowRankHypernetwork(g_data.out_shape[0], rank=rank)
+    operator = LowRankHypernetwork(g_data.out_shape[0], rank=run.rank)
     module = FlowMatchingTraining(
         g_data,
         operator,
@@ -177,10 +107,10 @@ def _paper_job(config: TrainingConfig, train: Images, rank: int, lpips: LPIPS | 
         steps=config.steps,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
-        perceptual=lpips,
+        perceptual=perceptual,
     )
 
     def flow() -> OneStepFlow:
         return OneStepFlow(g_data, operator, g_noise, steps=PAPER_STEPS)
 
-    return _Job(module, flow, flow)
+    return module, flow, flow

@@ -47,7 +47,7 @@ class WholeRunProgress(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
-        """Move on by a step."""
+        """Move the bar, every tenth step."""
         if trainer.global_step % 10 == 0:
             loss = trainer.callback_metrics.get("loss")
             text = "" if loss is None else f"loss {float(loss):.3f}"

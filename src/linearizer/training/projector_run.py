@@ -1,8 +1,6 @@
 """`linearizer train projector`: an idempotent generator of any images."""
 
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +8,6 @@ from torch import Tensor
 from linearizer.applications import IdempotentGenerator
 from linearizer.bijections import Bijection
 from linearizer.data import Images, open_data
-from linearizer.display.console import say
 from linearizer.errors import RangeError
 from linearizer.operators import (
     BinaryMask,
@@ -19,16 +16,14 @@ from linearizer.operators import (
     LearnedOrthogonalProjection,
     LearnedProjection,
 )
-from linearizer.operators.mask import Estimator
+from linearizer.runs import ProjectorRun
 from linearizer.training import (
     LearnedProjectionTraining,
     PrincipalProjectionTraining,
-    TrainingBudget,
-    loop,
+    TrainingConfig,
 )
-from linearizer.training.one_step_run import PREVIEW_STATISTICS, choose_config, statistics_of
-from linearizer.training.run_folder import finish_run, open_run
-from linearizer.training.sample_grids import SampleGrids
+from linearizer.training.job import Job, config_of, train_and_save
+from linearizer.training.one_step_run import PREVIEW_STATISTICS, statistics_of
 from linearizer.training.start_from import start_from
 
 LARGEST_RANK = 128
@@ -38,95 +33,36 @@ PROJECTIONS: dict[str, type[LearnedProjection]] = {
     "oblique": LearnedObliqueProjection,
 }
 
+ProjectionTraining = PrincipalProjectionTraining | LearnedProjectionTraining
 
-def train_projector(
-    data: str,
-    data_dir: Path | None,
-    out: Path,
-    *,
-    preset: str | None,
-    init: str | None,
-    objective: str,
-    rank: int | None,
-    projection: str,
-    estimator: Estimator,
-    size: int | None,
-    changes: dict[str, Any],
-    weights: dict[str, float],
-    tensorboard: bool,
-    max_minutes: float | None,
-    seed: int,
-    overwrite: bool,
-) -> None:
-    """Train g, find or train the projection, and save both in `out`."""
-    chosen = choose_config(data, preset, changes).with_stable_inverse()
-    train, _ = open_data(data, data_dir, seed=seed, size=size)
-    torch.manual_seed(seed)
-    g = chosen.bijection(train.shape)
-    if init is not None:
-        start_from(g, init)
-    noise = chosen.noise * 2 / (train.quantization_levels - 1)
-    module: PrincipalProjectionTraining | LearnedProjectionTraining
-    if objective == "paper":
-        mask = BinaryMask(g.out_shape, rank, estimator)
-        module = LearnedProjectionTraining(
-            g,
-            PROJECTIONS[projection](mask),
-            chosen.steps,
-            learning_rate=chosen.learning_rate,
-            weight_decay=chosen.weight_decay,
-        )
-    else:
-        module = PrincipalProjectionTraining(
-            g,
-            chosen.steps,
-            noise=noise,
-            ranks=_ranks(rank, g.out_shape[0]),
-            learning_rate=chosen.learning_rate,
-            weight_decay=chosen.weight_decay,
-            **weights,
-        )
-    settings = {
-        "application": "projector",
-        "data": data,
-        "data_dir": None if data_dir is None else str(data_dir),
-        "size": size,
-        "init": init,
-        "seed": seed,
-        "max_minutes": max_minutes,
-        "objective": objective,
-        "rank": rank,
-        "projection": projection if objective == "paper" else "principal components",
-        "estimator": estimator if objective == "paper" else None,
-        "weights": weights,
-        "config": asdict(chosen),
-    }
-    checkpoints = open_run(out, settings, overwrite=overwrite)
+
+def train_projector(run: ProjectorRun) -> None:
+    """Train g, find or train the projection, and save both."""
+    config = config_of(run).with_stable_inverse()
+    train, _ = open_data(run.data, run.data_dir, seed=run.seed, size=run.size)
+    torch.manual_seed(run.seed)
+    g = config.bijection(train.shape)
+    if run.init is not None:
+        start_from(g, run.init)
+    module = _objective(run, config, g, train.quantization_levels)
     few = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
     if isinstance(module, PrincipalProjectionTraining):
         module.initialize(few.images)
-    trained = loop.train(
-        module,
-        train,
-        replace(TrainingBudget.of(chosen, seed=seed, max_minutes=max_minutes), noise=0.0),
-        title="Training g",
-        checkpoints=checkpoints,
-        logs=out,
-        tensorboard=tensorboard,
-        callbacks=[SampleGrids(lambda: _drawn(module, few), out / "samples")],
+    job = Job(
+        module=lambda _: module,
+        data=train,
+        # The objective draws noise of its own, and compares with images that have none.
+        budget=replace(config.budget(seed=run.seed, max_minutes=run.max_minutes), noise=0.0),
+        finish=lambda _: finished(module, train, run.seed),
+        result="projector is",
+        look=f"Look at it: linearizer project {run.out} --noise 8",
+        notes={"config": asdict(config)},
+        draw=lambda: _drawn(module, few),
     )
-    if not trained.is_first_process:
-        return
-    module.cpu().eval()
-    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
-    finish_run(out, finished(module, train, seed), note)
-    say(f"{trained.steps} steps in {trained.seconds:.0f} s; the projector is in {out}")
-    say(f"Look at it: linearizer project {out} --noise 8")
+    train_and_save(run, job)
 
 
-def finished(
-    module: PrincipalProjectionTraining | LearnedProjectionTraining, train: Images, seed: int
-) -> IdempotentGenerator:
+def finished(module: ProjectionTraining, train: Images, seed: int) -> IdempotentGenerator:
     """The projector of a trained g: in closed form, or with the projection that was trained."""
     if isinstance(module, PrincipalProjectionTraining):
         return fit_projector(module.g, train, module.ranks[-1], seed)
@@ -140,6 +76,30 @@ def fit_projector(g: Bijection, train: Images, rank: int, seed: int) -> Idempote
     return IdempotentGenerator.fit(g, batches, rank=rank)
 
 
+def _objective(
+    run: ProjectorRun, config: TrainingConfig, g: Bijection, levels: int
+) -> ProjectionTraining:
+    if run.objective == "paper":
+        mask = BinaryMask(g.out_shape, run.rank, run.estimator)
+        return LearnedProjectionTraining(
+            g,
+            PROJECTIONS[run.projection](mask),
+            config.steps,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+    return PrincipalProjectionTraining(
+        g,
+        config.steps,
+        noise=config.noise * 2 / (levels - 1),
+        ranks=_ranks(run.rank, g.out_shape[0]),
+        restoration=run.restoration,
+        damaged=run.damaged,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+    )
+
+
 def _ranks(largest: int | None, n: int) -> list[int]:
     """The largest, and its halves down to an eighth."""
     largest = min(LARGEST_RANK, n // 2) if largest is None else largest
@@ -149,9 +109,7 @@ def _ranks(largest: int | None, n: int) -> list[int]:
 
 
 @torch.no_grad()
-def _drawn(
-    module: PrincipalProjectionTraining | LearnedProjectionTraining, few: Images
-) -> list[Tensor]:
+def _drawn(module: ProjectionTraining, few: Images) -> list[Tensor]:
     """Images, their projections, and what projected noise looks like."""
     x = few.images[:12].to(next(module.g.parameters()).device)
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))

@@ -10,15 +10,15 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from linearizer.display.pictures import save_mosaic
-from linearizer.training import TrainingBudget
+from linearizer.training.config import TrainingBudget
 
 
 class SampleGrids(Callback):
     """A picture every 250 steps.
 
     Args:
-        draw: Makes its rows; from the same noise each time, so that pictures can be compared.
-        folder: Where to.
+        draw: Makes the rows, from the same noise each time, so that pictures can be compared.
+        folder: Where the pictures are written.
     """
 
     def __init__(self, draw: Callable[[], Sequence[Tensor]], folder: Path) -> None:

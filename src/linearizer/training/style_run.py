@@ -1,9 +1,10 @@
 """`linearizer train style`: one pair of bijections, and an operator a teacher."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from lightning.pytorch import LightningModule
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -13,110 +14,73 @@ from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer.model import PLAIN
 from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
-from linearizer.display.console import say
 from linearizer.errors import RangeError
 from linearizer.operators import CircularConvolution
 from linearizer.presets import style_bijection
-from linearizer.saving.run_information import read_note
-from linearizer.training import HypernetworkStyleTraining, StyleTraining, TrainingBudget, loop
+from linearizer.runs import StyleRun
+from linearizer.saving.run_information import Opened
+from linearizer.training import HypernetworkStyleTraining, StyleTraining, TrainingBudget
 from linearizer.training.config import average_decay
+from linearizer.training.job import Job, train_and_save
 from linearizer.training.progress import track
-from linearizer.training.run_folder import finish_run, open_run
 from linearizer.training.teachers import FastNeuralStyle, teach
 
 BATCH, TEACHING_BATCH = 32, 50
 NAMED_SIZES = {"faces64": 64}
 
 
-def train_style(
-    content: str,
-    data_dir: Path | None,
-    teachers: Mapping[str, Path],
-    out: Path,
-    *,
-    size: int,
-    contents: int | None,
-    depth: int,
-    width: int,
-    operator: str,
-    kernel: int,
-    steps: int,
-    max_minutes: float | None,
-    precision: str,
-    objective: str,
-    seed: int,
-    tensorboard: bool,
-    overwrite: bool,
-) -> None:
+def train_style(run: StyleRun) -> None:
     """Train bijections and styles on what the teachers make of contents, and save them."""
-    if not teachers:
+    if not run.teachers:
         raise RangeError("expected a teacher, got none; name one with --teacher NAME=FILE")
-    networks = {name: FastNeuralStyle.from_file(path) for name, path in teachers.items()}
-    train, _ = open_contents(content, data_dir, size, seed)
-    of_paper = objective == "paper"  # one image, and one number a channel for a style
-    wanted = 1 if of_paper else contents or len(train)
+    networks = {name: FastNeuralStyle.from_file(path) for name, path in run.teachers.items()}
+    train, _ = open_contents(run.content, run.data_dir, run.size, run.seed)
+    by_paper = run.objective == "paper"  # it has one content, and one number per channel
+    wanted = 1 if by_paper else run.contents or len(train)
     train = train.take(torch.arange(min(len(train), wanted)))
-    settings = {
-        "application": "style",
-        "data": content,
-        "data_dir": None if data_dir is None else str(data_dir),
-        "teachers": {name: path.name for name, path in teachers.items()},
-        "size": size,
-        "contents": len(train),
-        "depth": depth,
-        "width": width,
-        "operator": operator,
-        "kernel": kernel,
-        "steps": steps,
-        "max_minutes": max_minutes,
-        "precision": precision,
-        "recipe": objective,
-        "seed": seed,
-    }
-    checkpoints = open_run(out, settings, overwrite=overwrite)
-    targets = torch.stack(
-        [_targets(checkpoints, name, network, train) for name, network in networks.items()]
-    )
-    torch.manual_seed(seed)
-    model = untrained(
-        train, targets, list(networks), depth=depth, width=width, operator=operator, kernel=kernel
-    )
-    numbered = Images(train.images, torch.arange(len(train)), train.quantization_levels)
-    module = (HypernetworkStyleTraining if of_paper else StyleTraining)(model, targets, steps)
-    trained = loop.train(
-        module,
-        numbered,
-        TrainingBudget(
-            steps,
-            batch_size=len(networks) if of_paper else BATCH,
+
+    def module(checkpoints: Path) -> StyleTraining:
+        targets = torch.stack(
+            [_targets(checkpoints, name, network, train) for name, network in networks.items()]
+        )
+        torch.manual_seed(run.seed)
+        model = untrained(run, train, targets)
+        objective = HypernetworkStyleTraining if by_paper else StyleTraining
+        return objective(model, targets, run.steps)
+
+    def finish(trained: LightningModule) -> StyleTransfer:
+        assert isinstance(trained, StyleTraining)
+        if isinstance(trained, HypernetworkStyleTraining):
+            trained.resolve()
+        model, some = trained.model, train.images[:500].split(100)
+        model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=run.kernel))
+        return model
+
+    job = Job(
+        module=module,
+        data=Images(train.images, torch.arange(len(train)), train.quantization_levels),
+        budget=TrainingBudget(
+            run.steps,
+            batch_size=len(networks) if by_paper else BATCH,
             noise=0.0,
-            seed=seed,
-            max_minutes=max_minutes,
-            average=average_decay(steps),
-            precision="bf16" if precision == "bf16" else "32",
+            seed=run.seed,
+            max_minutes=run.max_minutes,
+            average=average_decay(run.steps),
+            precision=run.precision,
         ),
+        finish=finish,
+        result="styles are",
+        look=f"Look at them: linearizer stylize {run.out} PHOTO --mix NAME=1",
         title="Training styles",
-        checkpoints=checkpoints,
-        logs=out,
-        tensorboard=tensorboard,
+        notes={"contents": len(train)},
     )
-    if not trained.is_first_process:
-        return
-    module.cpu().eval()
-    if isinstance(module, HypernetworkStyleTraining):
-        module.resolve()
-    some = train.images[:500].split(100)
-    model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=kernel))
-    note = {**settings, "steps": trained.steps, "seconds": trained.seconds}
-    finish_run(out, model, note)
-    say(f"{trained.steps} steps in {trained.seconds:.0f} s; the styles are in {out}")
-    say(f"Look at them: linearizer stylize {out} PHOTO --mix NAME=1")
+    train_and_save(run, job)
 
 
 def open_contents(
     content: str, data_dir: Path | None, size: int, seed: int
 ) -> tuple[Images, Images]:
-    """Contents in colour, to train on and held out."""
+    """Contents in color, to train on and held out."""
     named = NAMED_SIZES.get(content)
     if named not in (None, size):
         raise RangeError(f"expected --size {named} with {content}, got {size}")
@@ -128,22 +92,13 @@ def open_contents(
     return parts
 
 
-def untrained(
-    contents: Images,
-    targets: Tensor,
-    names: list[str],
-    *,
-    depth: int,
-    width: int,
-    operator: str,
-    kernel: int,
-) -> StyleTransfer:
-    """Bijections initialised on contents and targets, and the identity as every style."""
-    g_x = style_bijection(contents.shape, depth=depth, width=width)
-    g_y = style_bijection(contents.shape, depth=depth, width=width)
+def untrained(run: StyleRun, contents: Images, targets: Tensor) -> StyleTransfer:
+    """Bijections initialized on contents and targets, and the identity as every style."""
+    g_x = style_bijection(contents.shape, depth=run.depth, width=run.width)
+    g_y = style_bijection(contents.shape, depth=run.depth, width=run.width)
     g_x.initialize(contents.images[:64].repeat(2, 1, 1, 1))  # ActNorm takes two images or more
     g_y.initialize(targets[:, :16].flatten(0, 1).repeat(2, 1, 1, 1) / 127.5 - 1)
-    styles = {name: _identity(g_x.out_shape, operator, kernel) for name in names}
+    styles = {name: _identity(g_x.out_shape, run.operator, run.kernel) for name in run.teachers}
     return StyleTransfer(g_x, g_y, styles)
 
 
@@ -178,13 +133,12 @@ def taught(teacher: nn.Module, contents: Tensor, name: str) -> Iterator[tuple[Te
 
 
 def contents_of(
-    run: Path, content: str | None, data_dir: Path | None, size: int
+    run: Opened[StyleTransfer], content: str | None, data_dir: Path | None
 ) -> tuple[Images, Images]:
-    """The contents that are named, or else those that a run was trained on."""
-    note = read_note(run)
-    name = content or note.get("data")
+    """The contents that are named, or else those that a model was trained on."""
+    name = content or run.note.get("content")
     if name is None:
-        raise RangeError(f"expected contents, got none in {run}; name some with --content")
-    if data_dir is None and content is None and note.get("data_dir"):
-        data_dir = Path(note["data_dir"])
-    return open_contents(name, data_dir, size, note.get("seed", 0))
+        raise RangeError(f"expected contents, got none in {run.folder}; name some with --content")
+    if data_dir is None and content is None and run.note.get("data_dir"):
+        data_dir = Path(run.note["data_dir"])
+    return open_contents(name, data_dir, run.model.g_x.in_shape[1], run.note.get("seed", 0))

@@ -1,4 +1,4 @@
-"""Networks that others trained to stylise, as teachers: images in [-1, 1] to images in [-1, 1]."""
+"""Networks that others trained to stylize, as teachers: images in [-1, 1] to images in [-1, 1]."""
 
 from pathlib import Path
 from typing import Self
@@ -44,9 +44,9 @@ class FastNeuralStyle(nn.Module):
         return teacher
 
     def forward(self, images: Tensor) -> Tensor:
-        """The stylised images, clamped to [-1, 1]."""
-        stylised: Tensor = self.network((images + 1) * 127.5)
-        return (stylised / 127.5 - 1).clamp(-1, 1)
+        """The stylized images, clamped to [-1, 1]."""
+        stylized: Tensor = self.network((images + 1) * 127.5)
+        return (stylized / 127.5 - 1).clamp(-1, 1)
 
 
 @torch.no_grad()

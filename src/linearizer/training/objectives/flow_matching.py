@@ -51,9 +51,9 @@ class FlowMatchingTraining(CosineTraining):
         g_noise: Bijection of the noise, trained in place; the identity if not given. It may be
             g_data itself.
         steps: Steps of the whole run, for the decay of the learning rate.
-        learning_rate: Its peak.
-        weight_decay: Decoupled.
-        latent_noise: σ.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay.
+        latent_noise: The standard deviation σ.
         perceptual: A further distance between reconstructed and true data, not trained.
 
     Raises:

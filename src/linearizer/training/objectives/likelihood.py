@@ -12,13 +12,13 @@ from linearizer.training.noise import pure_noise
 from linearizer.training.objectives.optimization import CosineTraining
 
 FARTHEST = 5.0
-"""What hardly any coordinate of N(0, I) exceeds."""
+"""A size that hardly any coordinate of N(0, I) exceeds."""
 
 
 class LikelihoodTraining(CosineTraining):
     """Trains g so that g(x) is N(0, I): `-log p(x) = ½|g(x)|² - log|det J_g(x)| + const`.
 
-    The loss is in nats a dimension. AdamW with a short warm-up and cosine decay.
+    The loss is in nats per dimension. AdamW with a short warm-up and cosine decay.
 
     With a weight w of reconstruction, `w · |g⁻¹(g(x) + σ ε) - x|²` is added, ε ~ N(0, I): g
     then keeps close what is close in the latent space, for the price of an inverse pass.
@@ -30,11 +30,11 @@ class LikelihoodTraining(CosineTraining):
     Args:
         g: The bijection; trained in place.
         steps: Steps of the whole run, for the decay.
-        learning_rate: Its peak.
-        weight_decay: Decoupled, against learning small data sets by heart.
-        reconstruction: w.
-        latent_noise: σ.
-        ood_weight: v.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay, against overfitting small data sets.
+        reconstruction: The weight w.
+        latent_noise: The standard deviation σ.
+        ood_weight: The weight v.
 
     Raises:
         RangeError: If w, σ or v is negative.
@@ -59,7 +59,7 @@ class LikelihoodTraining(CosineTraining):
         self.g = g
 
     def loss(self, images: Tensor) -> Tensor:
-        """The mean negative log-likelihood of images, in nats a dimension, and what is added."""
+        """The mean negative log-likelihood of images, in nats per dimension, and what is added."""
         z, log_det = self.g.forward_and_log_det(images)
         energy = 0.5 * z.flatten(1).square().sum(1) - log_det
         loss = energy.mean() / z[0].numel() + 0.5 * math.log(2 * math.pi)

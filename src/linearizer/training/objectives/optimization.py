@@ -1,4 +1,4 @@
-"""The one optimiser that everything here is trained with."""
+"""The optimizer that every objective here is trained with."""
 
 import math
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from torch import nn
 def adamw_with_cosine(
     parameters: Iterable[nn.Parameter], *, steps: int, learning_rate: float, weight_decay: float
 ) -> OptimizerLRScheduler:
-    """AdamW, and one factor a step for its rate: a short warm-up, then cosine decay to zero.
+    """AdamW, with a learning rate that warms up shortly and then decays to zero along a cosine.
 
     Args:
-        parameters: What is trained.
+        parameters: The parameters to train.
         steps: Steps of the whole run; the first tenth of them, at most 100, warms up.
-        learning_rate: Its peak.
-        weight_decay: Decoupled (arXiv:1711.05101).
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay (arXiv:1711.05101).
     """
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
     warm_up = max(1, min(100, steps // 10))
@@ -32,12 +32,12 @@ def adamw_with_cosine(
 
 
 class CosineTraining(LightningModule):
-    """What all trainings here share: how they are optimised.
+    """The base of all objectives: how their parameters are optimized.
 
     Args:
-        steps: Of the whole run, for the decay of the learning rate.
-        learning_rate: Its peak.
-        weight_decay: Decoupled.
+        steps: Steps of the whole run, for the decay of the learning rate.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay.
     """
 
     def __init__(self, steps: int, learning_rate: float, weight_decay: float) -> None:

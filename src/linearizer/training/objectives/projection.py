@@ -63,14 +63,14 @@ class PrincipalProjectionTraining(CosineTraining):
 
     Args:
         g: Bijection of images, onto vectors (n,); trained in place.
-        steps: Of the whole run.
+        steps: Steps of the whole run.
         noise: Width of uniform noise, in units of [-1, 1].
         ranks: Ascending.
-        restoration: w.
+        restoration: The weight w.
         likelihood: Weight of the second part.
         damaged: Share of the images that are damaged, each by one of `data.CORRUPTIONS`.
-        learning_rate: Its peak.
-        weight_decay: Decoupled.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay.
 
     Raises:
         RangeError: If the ranks are not ascending and below n, or a weight is out of range.
@@ -146,7 +146,7 @@ class PrincipalProjectionTraining(CosineTraining):
         return losses.total()
 
     def _log_density(self, z: Tensor, log_det: Tensor) -> Tensor:
-        """The mean log-density of the images with latents z, in nats a dimension."""
+        """The mean log-density of the images with latents z, in nats per dimension."""
         variances = self.variances.clone()
         variances[self.ranks[-1] :] = variances[self.ranks[-1] :].mean()
         coordinates = (z - self.mean) @ self.basis
@@ -212,11 +212,11 @@ class LearnedProjectionTraining(CosineTraining):
     Args:
         g: Bijection of images, onto vectors; trained in place.
         projection: A, trained in place.
-        steps: Of the whole run.
-        sparsity: s; without effect on a mask of fixed rank.
-        tightness: t.
-        learning_rate: Its peak.
-        weight_decay: Decoupled.
+        steps: Steps of the whole run.
+        sparsity: The weight s; it has no effect on a mask of fixed rank.
+        tightness: The weight t.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay.
     """
 
     def __init__(

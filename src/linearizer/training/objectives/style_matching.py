@@ -20,8 +20,8 @@ class StyleMatching(CosineTraining, abc.ABC):
     Args:
         model: With all styles; trained in place.
         targets: Bytes (styles, contents, C, H, W) in the order of `model.names`.
-        steps: Of the whole run, for the decay of the learning rate.
-        learning_rate: Its peak.
+        steps: Steps of the whole run, for the decay of the learning rate.
+        learning_rate: Peak learning rate.
     """
 
     def __init__(
