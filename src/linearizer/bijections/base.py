@@ -2,16 +2,17 @@
 
 import abc
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self, final
 
 import torch
 from torch import Tensor, nn
 
-from linearizer._checks import Shape, as_shape, check_image, check_input
-from linearizer._modes import differentiable, in_single, own_precision
+from linearizer._checks import Shape, as_shape
+from linearizer._gate import call_checked, checked_result, refuse_overrides
+from linearizer._modes import differentiable, in_single
 from linearizer.bijections import inner
-from linearizer.errors import InterfaceError, ShapeError
+from linearizer.errors import ShapeError
 from linearizer.saving import Saveable
 
 
@@ -55,12 +56,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         """Refuse a class that would go around the gate."""
         super().__init_subclass__(**options)
         cls.ours = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
-        for name in ("forward", "inverse", "forward_and_log_det"):
-            if getattr(cls, name) is not getattr(Bijection, name):
-                raise InterfaceError(
-                    f"expected {cls.__name__} to define _{name}, got one that overrides {name}, "
-                    f"where shapes and dtypes are checked; rename the method to _{name}"
-                )
+        refuse_overrides(cls, Bijection, "forward", "inverse", "forward_and_log_det")
 
     @final  # type: ignore[misc]  # a module's is an attribute
     def forward(self, x: Tensor) -> Tensor:
@@ -69,7 +65,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         Raises:
             ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
         """
-        return self._checked(self._forward, x, self.in_shape, self.out_shape)
+        return call_checked(self, self._forward, x, self.in_shape, self.out_shape)
 
     @final
     def inverse(self, z: Tensor) -> Tensor:
@@ -78,7 +74,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         Raises:
             ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
         """
-        return self._checked(self._inverse, z, self.out_shape, self.in_shape)
+        return call_checked(self, self._inverse, z, self.out_shape, self.in_shape)
 
     @final
     def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,18 +93,9 @@ class Bijection(nn.Module, Saveable, abc.ABC):
             log_dets.append(log_det)
             return z
 
-        z = self._checked(image, x, self.in_shape, self.out_shape)
-        check_image(log_dets[0], x, self.in_shape, (), f"the log-determinant of {_name(self)}")
-        return z, log_dets[0]
-
-    def _checked(
-        self, function: Callable[[Tensor], Tensor], x: Tensor, given: Shape, made: Shape
-    ) -> Tensor:
-        check_input(x, given, self)
-        with own_precision(x.device):
-            image = function(x)
-        check_image(image, x, given, made, f"what {_name(self)} returns")
-        return image
+        z = call_checked(self, image, x, self.in_shape, self.out_shape)
+        log_det = log_dets[0]
+        return z, checked_result(self, log_det, x, self.in_shape, (), "the log-determinant")
 
     @abc.abstractmethod
     def _forward(self, x: Tensor) -> Tensor:
@@ -207,7 +194,3 @@ class Inverse(Bijection):
     def same_as(self, other: Bijection) -> bool:
         """Whether both invert the same bijection."""
         return isinstance(other, Inverse) and self.bijection.same_as(other.bijection)
-
-
-def _name(g: Bijection) -> str:
-    return type(g).__name__

@@ -33,15 +33,3 @@ class VolumePreserving(Bijection, abc.ABC):
 
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self._forward(x), x.new_zeros(x.shape[: x.ndim - len(self.in_shape)])
-
-
-def forward_and_log_det(g: Bijection, x: Tensor) -> tuple[Tensor, Tensor]:
-    """`g.forward_and_log_det(x)`: latents `(*batch, *out_shape)`, log-determinants `(*batch)`.
-
-    Example:
-        >>> import torch, linearizer as lz
-        >>> z, log_det = lz.bijections.forward_and_log_det(lz.Identity(3), torch.randn(5, 3))
-        >>> log_det
-        tensor([0., 0., 0., 0., 0.])
-    """
-    return g.forward_and_log_det(x)

@@ -9,9 +9,10 @@ from torch import Tensor
 from linearizer._checks import check_between
 from linearizer.errors import ShapeError
 from linearizer.flows.time_dependent import TimeDependentOperator
-from linearizer.operators.base import LinearOperator, register
+from linearizer.operators.base import LinearOperator
 from linearizer.operators.dense import Dense
 from linearizer.operators.diagonal import Diagonal
+from linearizer.operators.entries import register
 from linearizer.operators.low_rank import IdentityPlusLowRank
 
 

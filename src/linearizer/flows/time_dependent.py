@@ -4,10 +4,9 @@ import abc
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from linearizer._checks import Shape, as_shape, reference
-from linearizer.errors import DtypeError
+from linearizer._checks import Shape, as_shape, numbers_of
 from linearizer.operators.base import LinearOperator
 from linearizer.saving import Saveable
 
@@ -42,21 +41,12 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
     @property
     def device(self) -> torch.device:
         """Device of the numbers."""
-        return self._numbers().device
+        return numbers_of(self).device
 
     @property
     def dtype(self) -> torch.dtype:
         """Dtype of the numbers."""
-        return self._numbers().dtype
-
-    def _numbers(self) -> Tensor:
-        tensor = reference(self)
-        if tensor is None:
-            raise DtypeError(
-                f"expected {type(self).__name__} to hold a floating-point tensor, got none; "
-                "register its numbers with register_buffer"
-            )
-        return tensor
+        return numbers_of(self).dtype
 
     @abc.abstractmethod
     def flow(self, start: float = 0.0, end: float = 1.0) -> LinearOperator:

@@ -8,9 +8,9 @@ from torch import Tensor
 from linearizer._checks import Shape, as_shape
 from linearizer._modes import wide_dtype
 from linearizer.errors import ShapeError
-from linearizer.operators.base import LinearOperator, register
+from linearizer.operators.base import LinearOperator
 from linearizer.operators.blocks import Blocks
-from linearizer.operators.dense import check_real
+from linearizer.operators.entries import check_real, register
 
 
 class CircularConvolution(LinearOperator):

@@ -1,17 +1,35 @@
 """Operators that treat every entry on its own."""
 
+import abc
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from linearizer.errors import ShapeError
-from linearizer.operators.base import LinearOperator, register
+from linearizer.operators.base import LinearOperator
 from linearizer.operators.blocks import Blocks
-from linearizer.operators.dense import check_real
+from linearizer.operators.entries import check_real, register
 
 
-class Diagonal(LinearOperator):
+class _Elementwise(LinearOperator, abc.ABC):
+    """What the two share: a factor of each entry, so that Aᵀ is A."""
+
+    @property
+    @abc.abstractmethod
+    def _factor(self) -> Tensor: ...
+
+    def _forward(self, z: Tensor) -> Tensor:
+        return self._factor * z
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self._factor * y
+
+    def _transposed(self) -> LinearOperator:
+        return self
+
+
+class Diagonal(_Elementwise):
     """`z ↦ d · z` entry by entry; the event shape is that of `diagonal`.
 
     Example:
@@ -27,14 +45,9 @@ class Diagonal(LinearOperator):
         super().__init__(diagonal.shape)
         register(self, "diagonal", diagonal)
 
-    def _forward(self, z: Tensor) -> Tensor:
-        return self.diagonal * z
-
-    def _adjoint(self, y: Tensor) -> Tensor:
-        return self.diagonal * y
-
-    def _transposed(self) -> LinearOperator:
-        return self
+    @property
+    def _factor(self) -> Tensor:
+        return self.diagonal
 
     def blocks(self) -> Blocks:
         """n of 1×1."""
@@ -45,7 +58,7 @@ class Diagonal(LinearOperator):
         return Blocks((self.diagonal.reshape(-1, 1, 1),), (1,), rebuild, maps=(Diagonal,))
 
 
-class ScaledIdentity(LinearOperator):
+class ScaledIdentity(_Elementwise):
     """`z ↦ α z` on events of `shape`.
 
     Args:
@@ -64,14 +77,9 @@ class ScaledIdentity(LinearOperator):
         check_real(scale, "a scale")
         register(self, "scale", scale)
 
-    def _forward(self, z: Tensor) -> Tensor:
-        return self.scale * z
-
-    def _adjoint(self, y: Tensor) -> Tensor:
-        return self.scale * y
-
-    def _transposed(self) -> LinearOperator:
-        return self
+    @property
+    def _factor(self) -> Tensor:
+        return self.scale
 
     def blocks(self) -> Blocks:
         """One of 1×1, n times."""
