@@ -12,7 +12,7 @@ from linearizer.app.events import on, on_opening
 from linearizer.app.models import Models
 from linearizer.app.pictures import photo_from
 from linearizer.applications import StyleTransfer
-from linearizer.applications.style_transfer.model import PLAIN
+from linearizer.applications.style_transfer import PLAIN
 from linearizer.data.pixels import as_picture
 
 OWN, NOTHING, UNDO = "yours", "nothing", "undo it"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from linearizer._checks import Shape
 from linearizer._files import atomic_write
 from linearizer.applications import StyleTransfer
-from linearizer.applications.style_transfer.model import PLAIN
+from linearizer.applications.style_transfer import PLAIN
 from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
 from linearizer.display.console import say
