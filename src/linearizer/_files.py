@@ -21,6 +21,9 @@ WRITING = (OSError, SafetensorError)
 ABANDONED = 3600
 """Seconds after which a file that is still unfinished belongs to a program that was killed."""
 
+_SHORTENED = reprlib.Repr()
+_SHORTENED.maxstring = 100  # the name of a class, say, is read to its end
+
 
 def sha256(path: Path) -> str:
     """The hash of a file."""
@@ -67,7 +70,7 @@ def read_json(path: Path) -> Any:
 
 def short(value: object) -> str:
     """What to show of something from a file, which may be of any length."""
-    text = str(value) if isinstance(value, Exception) else reprlib.repr(value)
+    text = str(value) if isinstance(value, Exception) else _SHORTENED.repr(value)
     line = " ".join(text.split())
     return line if len(line) <= 300 else f"{line[:297]}..."
 

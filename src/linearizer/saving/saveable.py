@@ -26,7 +26,7 @@ from linearizer.errors import (
 )
 from linearizer.saving.building import build
 from linearizer.saving.certificate import warn_unless_certified
-from linearizer.saving.describing import Describer, type_name, unique_tensors
+from linearizer.saving.describing import Describer, known_types, unique_tensors
 from linearizer.saving.folder import current, locked, remove, replacing
 from linearizer.saving.hub import HUB, download, push_folder
 from linearizer.saving.reading import (
@@ -56,14 +56,8 @@ class Saveable:
         True
     """
 
-    registry: ClassVar[dict[str, type["Saveable"]]] = {}
     certified: ClassVar[bool] = False
     """Whether `load` warns if no certificate says that the laws hold on the weights."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Make the class known to `load` by its name."""
-        super().__init_subclass__(**kwargs)
-        Saveable.registry[type_name(cls)] = cls
 
     def save_pretrained(
         self, folder: str | Path, *, overwrite: bool = False, compact: bool = False
@@ -154,7 +148,7 @@ def load(folder: str | Path) -> Any:
         config = read_config(folder, list_pretrained())
         tensors = read_weights(folder, config)
         try:
-            root = build(config, tensors, Saveable.registry)
+            root = build(config, tensors, known_types(Saveable))
         except (FileFormatError, MissingExtraError, MemoryError):
             raise
         except Exception as error:  # whatever a constructor says of what is not its own

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from linearizer import linalg
 from linearizer._checks import check_between
 from linearizer.errors import RangeError
 from linearizer.operators import CircularConvolution, LinearOperator
@@ -82,6 +83,13 @@ def _enlarged(kernel: Tensor, side: int) -> Tensor:
 def in_double(operator: LinearOperator) -> LinearOperator:
     """A copy in float64; the operator itself stays as it is."""
     return copy.deepcopy(operator).double()
+
+
+def on_geodesic(A: CircularConvolution, B: CircularConvolution, s: float) -> LinearOperator:
+    """`A (A⁻¹ B)^s`, computed in float64."""
+    start = in_double(A)
+    step = linalg.power(linalg.fuse(linalg.pinv(start) @ in_double(B)), s)
+    return linalg.fuse(start @ step).to(A.dtype)
 
 
 def on_one_side(kernels: Sequence[Tensor]) -> list[Tensor]:

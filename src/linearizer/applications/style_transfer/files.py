@@ -1,10 +1,12 @@
 """A style as files of its own, which belong to one pair of bijections."""
 
 import hashlib
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from linearizer.errors import FileFormatError
 from linearizer.operators import CircularConvolution
 from linearizer.saving import Saveable
 
@@ -23,6 +25,21 @@ class Style(nn.Module, Saveable):
     def __init__(self, operator: CircularConvolution, fingerprint: str) -> None:
         super().__init__()
         self.operator, self.fingerprint = operator, fingerprint
+
+
+def read_style(place: str | Path, mark: str) -> CircularConvolution:
+    """The operator of the style in a folder, if its bijections have this fingerprint.
+
+    Raises:
+        FileFormatError: If it is none, or was made with other bijections.
+    """
+    style = Style.from_pretrained(place)
+    if style.fingerprint != mark:
+        raise FileFormatError(
+            f"expected a style of this model in {place}, got one that was made with another "
+            "g; add it from its teacher or from pairs of images instead"
+        )
+    return style.operator
 
 
 def fingerprint(*modules: nn.Module) -> str:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import linalg
-from linearizer._checks import check_between, check_event
-from linearizer.applications.style_transfer import analysis, files, fitting
+from linearizer._checks import check_between
+from linearizer.applications.style_transfer import analysis, files, fitting, sizes
 from linearizer.applications.style_transfer.analysis import SharedBasis
 from linearizer.applications.style_transfer.files import STYLES, Style
 from linearizer.bijections import Bijection
-from linearizer.errors import FileFormatError, RangeError, ShapeError
+from linearizer.errors import RangeError, ShapeError
 from linearizer.linearizer import Linearizer
 from linearizer.operators import CircularConvolution, LinearOperator
 from linearizer.saving import CONFIG_FILE, Saveable, files_in, save_parts
@@ -60,16 +60,7 @@ class StyleTransfer(nn.Module, Saveable):
         styles: Mapping[str, CircularConvolution] | None = None,
     ) -> None:
         super().__init__()
-        if g_x.in_shape != g_y.in_shape or g_x.out_shape != g_y.out_shape:
-            raise ShapeError(
-                f"expected two bijections of one kind of images, got {g_x.in_shape} to "
-                f"{g_x.out_shape} and {g_y.in_shape} to {g_y.out_shape}"
-            )
-        if len(g_x.in_shape) != 3 or len(g_x.out_shape) != 3:
-            raise ShapeError(
-                f"expected bijections of images (C, H, W) to images, got {g_x.in_shape} to "
-                f"{g_x.out_shape}; style_bijection makes them"
-            )
+        sizes.check_pair(g_x, g_y)
         self.g_x, self.g_y = g_x, g_y
         self.styles = nn.ModuleDict()
         for name, operator in (styles or {}).items():
@@ -141,27 +132,17 @@ class StyleTransfer(nn.Module, Saveable):
         check_between(s, 0.0, 1.0, "the place between two styles")
         if not geodesic:
             return self.mix({a: 1 - s, b: s} if a != b else {a: 1.0})
-        A, B = self.operator(a), self.operator(b)
         if s in (0.0, 1.0):
-            return A if s == 0.0 else B
-        double_A = analysis.in_double(A)
-        step = linalg.power(linalg.fuse(linalg.pinv(double_A) @ analysis.in_double(B)), s)
-        return linalg.fuse(double_A @ step).to(A.dtype)
+            return self.operator(b if s else a)
+        return analysis.on_geodesic(self.operator(a), self.operator(b), s)
 
     # Maps
 
     def at(self, size: Sequence[int], operator: LinearOperator) -> Linearizer:
         """The Linearizer of an operator for images (C, *size), which the squeeze must divide."""
-        g_x = self._resized(self.g_x, size)
-        g_y = g_x if self.g_y is self.g_x else self._resized(self.g_y, size)
-        if operator.in_shape != g_x.out_shape:
-            if not isinstance(operator, CircularConvolution):
-                raise ShapeError(
-                    f"expected a convolution to use at {tuple(size)}, got a "
-                    f"{type(operator).__name__} for {operator.in_shape}"
-                )
-            operator = CircularConvolution(operator.kernel, g_x.out_shape[1:])
-        return Linearizer(g_x, operator, g_y)
+        g_x = sizes.resized(self.g_x, size)
+        g_y = g_x if self.g_y is self.g_x else sizes.resized(self.g_y, size)
+        return Linearizer(g_x, sizes.operator_for(g_x.out_shape, operator), g_y)
 
     @torch.no_grad()
     def stylize(
@@ -186,17 +167,17 @@ class StyleTransfer(nn.Module, Saveable):
         Raises:
             ShapeError: If the images are too small or have other channels.
         """
-        padded, crop = self._padded(images)
-        f = self.at(padded.shape[-2:], self._chosen(style))
-        z = f.g_x(padded)
+        whole, crop = self._padded(images)
+        f = self.at(whole.shape[-2:], self._chosen(style))
+        z = f.g_x(whole)
         latent = f.operator(z)
         if strength != 1.0:
             plain = z
             if PLAIN in self.styles:
-                plain = self.at(padded.shape[-2:], self.operator(PLAIN)).operator(z)
+                plain = self.at(whole.shape[-2:], self.operator(PLAIN)).operator(z)
             latent = torch.lerp(plain, latent, strength)
         styled = f.g_y.inverse(latent)
-        return styled[..., : crop[0], : crop[1]] if cropped else styled
+        return styled[crop] if cropped else styled
 
     @torch.no_grad()
     def undo(self, images: Tensor, style: str | Mapping[str, float] | LinearOperator) -> Tensor:
@@ -207,18 +188,18 @@ class StyleTransfer(nn.Module, Saveable):
         slopes of g, and what comes back is noise. A⁺ is computed in float64: in float32 rounding
         alone would hide the weakest directions of an operator this large.
         """
-        padded, crop = self._padded(images)
-        f = self.at(padded.shape[-2:], self._chosen(style))
+        whole, crop = self._padded(images)
+        f = self.at(whole.shape[-2:], self._chosen(style))
         inverse = linalg.pinv(analysis.in_double(f.operator)).to(f.operator.dtype)
-        return f.g_x.inverse(inverse(f.g_y(padded)))[..., : crop[0], : crop[1]]
+        return f.g_x.inverse(inverse(f.g_y(whole)))[crop]
 
     @torch.no_grad()
     def compose(self, images: Tensor, first: str, second: str) -> Tensor:
         """`g_y⁻¹(A_second A_first g_x(x))`."""
-        padded, crop = self._padded(images)
-        f = self.at(padded.shape[-2:], self.operator(first))
-        second_ = self.at(padded.shape[-2:], self.operator(second)).operator
-        return f.g_y.inverse(second_(f.operator(f.g_x(padded))))[..., : crop[0], : crop[1]]
+        whole, crop = self._padded(images)
+        f = self.at(whole.shape[-2:], self.operator(first))
+        second_ = self.at(whole.shape[-2:], self.operator(second)).operator
+        return f.g_y.inverse(second_(f.operator(f.g_x(whole))))[crop]
 
     @torch.no_grad()
     def cond(self, style: str | Mapping[str, float]) -> float:
@@ -305,9 +286,9 @@ class StyleTransfer(nn.Module, Saveable):
         moments = [fitting.second_moment(self.g_x(x)) for x in contents]
         if not moments:
             raise RangeError("expected contents to whiten, got none; pass a batch of images")
-        padded, _ = self._padded(picture)
-        target = fitting.second_moment(self._resized(self.g_y, padded.shape[-2:])(padded))
-        kernel = fitting.transport(torch.stack(moments).mean(0), target).to(padded.dtype)
+        whole, _ = self._padded(picture)
+        target = fitting.second_moment(sizes.resized(self.g_y, whole.shape[-2:])(whole))
+        kernel = fitting.transport(torch.stack(moments).mean(0), target).to(whole.dtype)
         return CircularConvolution(kernel[..., None, None], self.g_x.out_shape[1:])
 
     # Files
@@ -335,14 +316,8 @@ class StyleTransfer(nn.Module, Saveable):
         Raises:
             FileFormatError: If it is none, or was made with other bijections.
         """
-        style = Style.from_pretrained(place)
-        if style.fingerprint != self.fingerprint():
-            raise FileFormatError(
-                f"expected a style of this model in {place}, got one that was made with another "
-                "g; add it from its teacher or from pairs of images instead"
-            )
         name = name or Path(place).name
-        self.add(name, style.operator)
+        self.add(name, files.read_style(place, self.fingerprint()))
         return name
 
     def loaded_from(self, folder: Path) -> None:
@@ -367,24 +342,7 @@ class StyleTransfer(nn.Module, Saveable):
         """What the sides of an image must be multiples of."""
         return self.g_x.in_shape[1] // self.g_x.out_shape[1]
 
-    def _resized(self, g: Bijection, size: Sequence[int]) -> Bijection:
-        return g if tuple(size) == g.in_shape[1:] else g.resized(size)
-
-    def _padded(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Images with sides that the factor divides, and the sides that they had."""
-        channels, factor = self.g_x.in_shape[0], self.factor
-        height, width = images.shape[-2:]
-        check_event(images, (channels, height, width), "style transfer")
-        side = factor * max((op.kernel.shape[-1] for op in self._operators()), default=1)
-        if min(height, width) < side:
-            raise ShapeError(
-                f"expected images of at least {side}×{side} pixels, got {height}×{width}; "
-                "enlarge them"
-            )
-        pad = (0, -width % factor, 0, -height % factor)
-        flat = images.reshape(-1, channels, height, width)
-        padded = nn.functional.pad(flat, pad, mode="reflect") if any(pad) else flat
-        return padded.reshape(*images.shape[:-2], *padded.shape[-2:]), (height, width)
-
-    def _operators(self) -> Iterable[CircularConvolution]:
-        return (self.operator(name) for name in self.names)
+    def _padded(self, images: Tensor) -> tuple[Tensor, sizes.Crop]:
+        """Images whose sides the factor divides, and where in them they were."""
+        side = max((self.operator(name).kernel.shape[-1] for name in self.names), default=1)
+        return sizes.padded(images, self.g_x.in_shape[0], self.factor, self.factor * side)
