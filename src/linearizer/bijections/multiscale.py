@@ -132,7 +132,7 @@ class PartialBijection(Bijection):
         return torch.cat([z, rest], -1), log_det
 
     def initialize(self, x: Tensor) -> Tensor:
-        """Initialise g on the first entries."""
+        """Initialize g on the first entries."""
         check_input(x, self.in_shape, self)
         first, rest = self._split(x)
         return torch.cat([self.bijection.initialize(first), rest], -1)

@@ -77,7 +77,7 @@ class ActNorm(Bijection):
             ShapeError: If the batch is too small to have a standard deviation.
         """
         check_input(x, self.in_shape, self)
-        check_finite(x, "the batch that initialises ActNorm")
+        check_finite(x, "the batch that initializes ActNorm")
         if not bool(self.initialized):
             events = x.reshape(-1, *self.in_shape).transpose(0, 1).flatten(1)
             if events.shape[1] < 2:

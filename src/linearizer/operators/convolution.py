@@ -14,13 +14,13 @@ from linearizer.operators.entries import check_real, register
 
 
 class CircularConvolution(LinearOperator):
-    """`y_o[p] = Σ_i Σ_q k_oi[q] z_i[p - q + centre]` on images that wrap around.
+    """`y_o[p] = Σ_i Σ_q k_oi[q] z_i[p - q + center]` on images that wrap around.
 
     The 2-D Fourier transform makes it block-diagonal: one C_out × C_in matrix a frequency.
     The kernel stays real, so the block at -ω is the conjugate of the one at ω.
 
     Args:
-        kernel: (C_out, C_in, kh, kw), its centre at (kh // 2, kw // 2); trained if it is an
+        kernel: (C_out, C_in, kh, kw), its center at (kh // 2, kw // 2); trained if it is an
             `nn.Parameter`.
         size: (H, W) of the images, at least the kernel's.
 
@@ -66,12 +66,12 @@ class CircularConvolution(LinearOperator):
 
     def response(self) -> Tensor:
         """The matrices of all frequencies, complex, (H, W, C_out, C_in)."""
-        return torch.fft.fft2(self._centred(), s=self.size).permute(2, 3, 0, 1)
+        return torch.fft.fft2(self._kernel_at_origin(), s=self.size).permute(2, 3, 0, 1)
 
     def _half_response(self) -> Tensor:
-        return torch.fft.rfft2(self._centred(), s=self.size)
+        return torch.fft.rfft2(self._kernel_at_origin(), s=self.size)
 
-    def _centred(self) -> Tensor:
+    def _kernel_at_origin(self) -> Tensor:
         kh, kw = self.kernel.shape[2:]
         H, W = self.size
         kernel = self.kernel.to(wide_dtype(self.dtype))

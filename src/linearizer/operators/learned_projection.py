@@ -1,4 +1,4 @@
-"""Projections to train: idempotent by construction, whatever the optimiser does to them."""
+"""Projections to train: idempotent by construction, whatever the optimizer does to them."""
 
 import abc
 
