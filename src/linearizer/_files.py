@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, told apart by their bytes, and read with care."""
+"""Files: written completely or not at all, identified by their hash, and read with limits."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def as_json(content: object) -> str:
     """The text of a JSON file.
 
     Raises:
-        RangeError: If there is a number that JSON has not.
+        RangeError: If there is a number that JSON does not have.
     """
     try:
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -49,7 +49,7 @@ def read_json(path: Path) -> Any:
     """What a JSON file holds.
 
     Raises:
-        FileFormatError: If it is none, is too long or nested too deeply, names a key twice, or
+        FileFormatError: If it is no JSON, is too long or nested too deeply, names a key twice, or
             holds a number that is not finite.
     """
     try:
@@ -111,7 +111,7 @@ class atomic_write:  # noqa: N801  (used as a function)
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a text whole or not at all."""
+    """Write a text completely or not at all."""
     with atomic_write(target) as path:
         path.write_text(text, encoding="utf-8")
 

@@ -34,7 +34,8 @@ class Linearizer(nn.Module, Saveable):
 
     Raises:
         ShapeError: If A does not map the latents of g_x to those of g_y.
-        DtypeError: If A and the bijections differ in dtype; DeviceError likewise.
+        DtypeError: If A and the bijections differ in dtype.
+        DeviceError: If they lie on different devices.
 
     Example:
         >>> import torch, linearizer as lz

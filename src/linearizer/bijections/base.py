@@ -21,9 +21,8 @@ class Bijection(nn.Module, Saveable, abc.ABC):
 
     Subclasses define `_forward` and `_inverse`, and `_forward_and_log_det` where there is a cheap
     one; every axis left of the event is batch. Users call `forward`, `inverse` and
-    `forward_and_log_det`, which nothing overrides: the gate, where what comes and what is
-    returned is checked once, and where a `torch.autocast` from outside ends, because what it
-    rounds cannot be inverted.
+    `forward_and_log_det`, which no class overrides: they are the gate that checks input and result
+    once. A `torch.autocast` from outside ends there, because what it rounds cannot be inverted.
 
     Args:
         in_shape: Event shape of the points x, such as 8 or (1, 28, 28).
@@ -37,7 +36,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
     in_shape: Shape
     out_shape: Shape
     ours: ClassVar[bool] = True
-    """Whether a class is the library's own: one that the others need not check."""
+    """Whether a class is the library's own, whose results need no check inside a larger map."""
 
     def __init__(
         self, in_shape: int | Sequence[int], out_shape: int | Sequence[int] | None = None
@@ -63,7 +62,9 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         """Map points `(*batch, *in_shape)` to latents `(*batch, *out_shape)`.
 
         Raises:
-            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+            ShapeError: If the event shape differs.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
         return call_checked(self, self._forward, x, self.in_shape, self.out_shape)
 
@@ -72,7 +73,9 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         """Map latents `(*batch, *out_shape)` back to points `(*batch, *in_shape)`.
 
         Raises:
-            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+            ShapeError: If the event shape differs.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
         return call_checked(self, self._inverse, z, self.out_shape, self.in_shape)
 
@@ -80,11 +83,13 @@ class Bijection(nn.Module, Saveable, abc.ABC):
     def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return `g(x)` of shape `(*batch, *out_shape)` and `log|det J_g(x)|` of `(*batch)`.
 
-        By g's own way, or else through the full Jacobian, which costs n backward passes an
-        event: meant for small n and for tests.
+        By g's own method, or else through the full Jacobian, which costs n backward passes for
+        each event: meant for small n and for tests.
 
         Raises:
-            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+            ShapeError: If the event shape differs.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
         log_dets: list[Tensor] = []
 
@@ -99,14 +104,14 @@ class Bijection(nn.Module, Saveable, abc.ABC):
 
     @abc.abstractmethod
     def _forward(self, x: Tensor) -> Tensor:
-        """The map, of points that fit."""
+        """The image g(x) of points that fit."""
 
     @abc.abstractmethod
     def _inverse(self, z: Tensor) -> Tensor:
-        """The map back, of latents that fit."""
+        """The points g⁻¹(z) of latents that fit."""
 
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map and its log-determinants, of points that fit."""
+        """The image and the log-determinants of points that fit."""
         batch = x.shape[: x.ndim - len(self.in_shape)]
         n = torch.Size(self.in_shape).numel()
         events = x.reshape(batch.numel(), *self.in_shape)

@@ -55,7 +55,7 @@ class LULinear(Bijection):
         permutation: The index that each place of P x takes its entry from; random if not given.
 
     Raises:
-        RangeError: If `permutation` is none, or the bound is not between 1e-3 and 5.
+        RangeError: If `permutation` is not one, or the bound is not between 1e-3 and 5.
 
     Example:
         >>> import torch, linearizer as lz

@@ -1,4 +1,4 @@
-"""The log-determinant: which bijections have a cheap one."""
+"""The log-determinant, and which bijections have a cheap one."""
 
 import abc
 
@@ -20,7 +20,7 @@ class HasLogDet(abc.ABC):
 
     @abc.abstractmethod
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map and its log-determinants, of points that fit."""
+        """The image and the log-determinants of points that fit."""
 
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:

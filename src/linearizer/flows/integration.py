@@ -52,7 +52,7 @@ def integrate(
     """Solve `dz/dt = L(t) z` from `start` to `end` in equal steps.
 
     Args:
-        velocity: t ↦ L(t), or the A whose velocity it is, which is quicker where all
+        velocity: t ↦ L(t), or the operator A whose velocity it is, which is quicker where all
             times share something.
         z: Vectors at `start`, (*batch, n).
         steps: Number of steps.
@@ -113,7 +113,7 @@ def _collapsed(A: TimeDependentOperator, grid: Grid, method: Method) -> LinearOp
 
 @_collapsed.register
 def _(A: SpectralFlow, grid: Grid, method: Method) -> LinearOperator:
-    """All velocities share one eigenbasis, so only eigenvalues are integrated: O(n) a step."""
+    """The velocities share an eigenbasis: only eigenvalues are integrated, in O(n) a step."""
     result = _collapse(lambda t: Diagonal(A.rates(t)), grid, method)
     return fuse(A.with_eigenvalues(result(torch.ones_like(A.variances))))
 

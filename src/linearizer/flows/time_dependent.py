@@ -34,7 +34,7 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
     def field(self) -> Callable[[float], LinearOperator]:
         """L, for many times of one integration: what all of them share is computed once.
 
-        It is that of the numbers that the A holds now, so keep it no longer than needed.
+        It belongs to the numbers that A holds now, so keep it no longer than needed.
         """
         return self.velocity
 
@@ -53,7 +53,7 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
         """The exact flow from one time to another, the limit of infinitely many steps.
 
         Raises:
-            RangeError: If the operator has none in closed form.
+            RangeError: If the operator has no flow in closed form.
         """
 
     @abc.abstractmethod

@@ -1,9 +1,8 @@
 """What a linear operator is, and how operators combine: lazily, checked when built.
 
-An operator is its action and the action of its transpose, behind a gate that checks what comes
-in and what goes out. Sums, scalings, products and
-transposes are nodes that hold their parts, so a parameter that is trained later, or moved
-to another device, is the same parameter everywhere it occurs.
+An operator is its action and the action of its transpose; the base class checks what comes in
+and what goes out. Sums, scalings, products and transposes are nodes that hold their parts, so a
+parameter that is trained later, or moved to another device, is the same one everywhere it occurs.
 """
 
 import abc
@@ -31,10 +30,10 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
 
     Subclasses define `_forward` (A z) and `_adjoint` (Aᵀ y), for input that is checked; every
     axis left of the event is batch. The algebra (`svd`, `pinv`, `expm`, ...) is in functions,
-    which use the structure of an operator where its class tells it by `blocks`.
+    which use the structure of an operator where its class declares one by `blocks`.
 
     Raises:
-        InterfaceError: If a subclass defines `forward` or `adjoint`, and so goes round the checks.
+        InterfaceError: If a subclass defines `forward` or `adjoint`, and so goes around the checks.
 
     Example:
         >>> import torch, linearizer as lz
@@ -65,7 +64,9 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
 
         Raises:
             ShapeError: If z has another event shape, or the class returns another one than it
-                declares; DtypeError, DeviceError likewise.
+                declares.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
         return call_checked(self, self._forward, z, self.in_shape, self.out_shape)
 
@@ -89,7 +90,7 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
         return checked_result(self, self._adjoint(y), y, self.out_shape, self.in_shape)
 
     def blocks(self) -> Blocks:
-        """The reduction to small blocks that teaches the algebra a structure: here, to one block.
+        """The reduction to small blocks that declares a structure to the algebra; here, to one.
 
         Override it in a class with structure. Then the pseudo-inverse, the rank, powers, the
         exponential, multiples, and sums and products with its like all keep it.
@@ -98,7 +99,7 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
 
     @property
     def is_structured(self) -> bool:
-        """Whether the class tells its structure by `blocks`."""
+        """Whether the class declares a structure by `blocks`."""
         return type(self).blocks is not LinearOperator.blocks
 
     def _scaled(self, factor: Tensor) -> "LinearOperator":
@@ -269,7 +270,9 @@ class Sum(_Pair):
     """A + B.
 
     Raises:
-        ShapeError: If the shapes differ; DtypeError, DeviceError likewise.
+        ShapeError: If the shapes differ.
+        DtypeError: If the dtypes differ.
+        DeviceError: If the devices differ.
     """
 
     def __init__(self, left: LinearOperator, right: LinearOperator) -> None:
@@ -291,7 +294,9 @@ class Product(_Pair):
     """A B: first B, then A.
 
     Raises:
-        ShapeError: If A does not take what B returns; DtypeError, DeviceError likewise.
+        ShapeError: If A does not take what B returns.
+        DtypeError: If the dtypes differ.
+        DeviceError: If the devices differ.
     """
 
     def __init__(self, left: LinearOperator, right: LinearOperator) -> None:

@@ -1,4 +1,4 @@
-"""Circular convolution: one small matrix a frequency, so its whole algebra is exact and cheap."""
+"""Circular convolution: a small matrix for each frequency, so its algebra is exact and cheap."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from linearizer.operators.entries import check_real, register
 class CircularConvolution(LinearOperator):
     """`y_o[p] = Σ_i Σ_q k_oi[q] z_i[p - q + center]` on images that wrap around.
 
-    The 2-D Fourier transform makes it block-diagonal: one C_out × C_in matrix a frequency.
+    The 2-D Fourier transform makes it block-diagonal: one C_out × C_in matrix for each frequency.
     The kernel stays real, so the block at -ω is the conjugate of the one at ω.
 
     Args:
@@ -97,7 +97,7 @@ class CircularConvolution(LinearOperator):
         return CircularConvolution(factor * self.kernel, self.size)
 
     def blocks(self) -> Blocks:
-        """One C_out×C_in a frequency; conjugate pairs counted twice."""
+        """One C_out × C_in block for each frequency; conjugate pairs count twice."""
         own, half, mirrored = (i.to(self.device) for i in conjugate_frequencies(self.size))
         response = self.response().flatten(0, 1)
 

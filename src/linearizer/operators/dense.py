@@ -51,7 +51,7 @@ class Dense(LinearOperator):
         return self.matrix
 
     def blocks(self) -> Blocks:
-        """A single one: M."""
+        """M as the only block."""
         shapes = self.in_shape, self.out_shape
         square = self.in_shape == self.out_shape
         return Blocks((self.matrix[None],), (1,), lambda parts: Dense(parts[0][0], *shapes), square)

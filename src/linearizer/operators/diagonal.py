@@ -50,7 +50,7 @@ class Diagonal(_Elementwise):
         return self.diagonal
 
     def blocks(self) -> Blocks:
-        """n of 1×1."""
+        """One of 1×1 for each entry."""
 
         def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
             return Diagonal(parts[0].reshape(self.in_shape))
@@ -82,7 +82,7 @@ class ScaledIdentity(_Elementwise):
         return self.scale
 
     def blocks(self) -> Blocks:
-        """One of 1×1, n times."""
+        """One of 1×1, which occurs n times."""
 
         def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
             return ScaledIdentity(self.in_shape, parts[0].reshape(()))

@@ -23,7 +23,7 @@ class LearnedProjection(LinearOperator, abc.ABC):
         mask: Which coordinates are kept.
 
     Raises:
-        ShapeError: If the mask is no vector where one is needed.
+        ShapeError: If the mask must be a vector and is not.
     """
 
     def __init__(self, mask: BinaryMask) -> None:
@@ -66,7 +66,7 @@ class LearnedDiagonalProjection(LearnedProjection):
         return self.mask() * z
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        """The same: a diagonal is symmetric."""
+        """b · y, as a diagonal is symmetric."""
         return self.mask() * y
 
     def blocks(self) -> Blocks:
@@ -103,7 +103,7 @@ class LearnedOrthogonalProjection(LearnedProjection):
         return (self.mask() * (z @ Q)) @ Q.mT
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        """The same: the projection is symmetric."""
+        """P y, as the projection is symmetric."""
         return self._forward(y)
 
     def frozen(self) -> LinearOperator:

@@ -28,12 +28,12 @@ class Describer:
         """JSON that `build` makes the same value of.
 
         Raises:
-            NotSaveableError: If it is no data, such as a lambda, or a number that JSON has not.
+            NotSaveableError: If it is no data, such as a lambda, or is NaN or infinite.
         """
         if isinstance(value, float) and not math.isfinite(value):
             raise NotSaveableError(
-                f"expected finite numbers, got {value}, which JSON has not; give another number, "
-                "or None where there is no bound"
+                f"expected finite numbers, got {value}, which JSON does not have; give "
+                "another number, or None where there is no bound"
             )
         if value is None or isinstance(value, bool | int | float | str):
             return value

@@ -199,7 +199,7 @@ def save_parts(
         parts: Models by their places in the folder.
         folder: Is made if it does not exist.
         overwrite: Of `Saveable.save_pretrained`.
-        compact: Likewise.
+        compact: Of `Saveable.save_pretrained`.
         notes: Texts by the names of their files.
         former: Places that are to hold no model any more.
     """

@@ -31,7 +31,7 @@ def read_style(place: str | Path, mark: str) -> CircularConvolution:
     """The operator of the style in a folder, if its bijections have this fingerprint.
 
     Raises:
-        FileFormatError: If it is none, or was made with other bijections.
+        FileFormatError: If it is no style, or was made with other bijections.
     """
     style = Style.from_pretrained(place)
     if style.fingerprint != mark:

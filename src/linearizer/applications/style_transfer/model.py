@@ -1,4 +1,4 @@
-"""Modular style transfer: one shared pair of bijections, and a linear operator a style."""
+"""Modular style transfer: one shared pair of bijections, and a linear operator for each style."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -78,7 +78,7 @@ class StyleTransfer(nn.Module, Saveable):
 
         Raises:
             RangeError: If the name cannot be that of a file.
-            ShapeError: If the operator is none of the latents.
+            ShapeError: If the operator does not map the latents.
         """
         if not name.replace("-", "_").isidentifier():
             raise RangeError(
@@ -314,7 +314,7 @@ class StyleTransfer(nn.Module, Saveable):
         """Add a style that `save_style` wrote, and return its name, that of the folder.
 
         Raises:
-            FileFormatError: If it is none, or was made with other bijections.
+            FileFormatError: If it is no style, or was made with other bijections.
         """
         name = name or Path(place).name
         self.add(name, files.read_style(place, self.fingerprint()))
