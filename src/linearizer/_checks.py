@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +11,18 @@ from linearizer.errors import DeviceError, DtypeError, NonFiniteError, RangeErro
 Shape = tuple[int, ...]
 
 
-class _Numbers(Protocol):
-    """Something of one dtype and device, as tensors and operators are."""
+class HasNumbers(nn.Module):
+    """A module whose tensors all have one dtype and lie on one device."""
 
     @property
-    def dtype(self) -> torch.dtype: ...
+    def dtype(self) -> torch.dtype:
+        """Dtype of the numbers."""
+        return numbers_of(self).dtype
 
     @property
-    def device(self) -> torch.device: ...
+    def device(self) -> torch.device:
+        """Device of the numbers."""
+        return numbers_of(self).device
 
 
 def as_shape(shape: int | Sequence[int]) -> Shape:
@@ -67,16 +70,10 @@ def check_like(x: Tensor, like: Tensor | None, owner: object) -> None:
         )
 
 
-def check_alike(x: _Numbers, like: _Numbers, expected: str, to_dtype: str, to_device: str) -> None:
-    """Raise unless both have one dtype and one device.
-
-    Args:
-        x: What is given.
-        like: What it is to be like.
-        expected: How the message begins.
-        to_dtype: The cure of another dtype.
-        to_device: The cure of another device.
-    """
+def check_alike(
+    x: Tensor | HasNumbers, like: Tensor | HasNumbers, expected: str, to_dtype: str, to_device: str
+) -> None:
+    """Raise, with `expected` and a cure, unless both have one dtype and one device."""
     if x.dtype != like.dtype:
         raise DtypeError(f"{expected} {like.dtype}, got {x.dtype}; {to_dtype}")
     if x.device != like.device:

@@ -58,7 +58,7 @@ def _panel(tab: gr.Tab, model: StyleTransfer) -> None:
             ]
             strength = gr.Slider(0, style.STRONGEST, 1, step=0.05, label="strength of the mix")
             then = gr.Radio([NOTHING, UNDO, *names], value=NOTHING, label="and then")
-            run = action("Stylise", "stylise")
+            run = action("Stylize", "stylize")
         with gr.Column(scale=3):
             with gr.Row():
                 before = _image("photograph", "before")

@@ -3,15 +3,12 @@
 import abc
 from collections.abc import Callable, Sequence
 
-import torch
-from torch import nn
-
-from linearizer._checks import Shape, as_shape, numbers_of
+from linearizer._checks import HasNumbers, Shape, as_shape
 from linearizer.operators.base import LinearOperator
 from linearizer.saving import Saveable
 
 
-class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
+class TimeDependentOperator(HasNumbers, Saveable, abc.ABC):
     """An operator t ↦ A(t) that predicts the end of a flow: `z_1 ≈ A(t) z_t`.
 
     Its velocity field is `dz/dt = L(t) z` with `L(t) = (A(t) - I) / (1 - t)`.
@@ -37,16 +34,6 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
         It belongs to the numbers that A holds now, so keep it no longer than needed.
         """
         return self.velocity
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the numbers."""
-        return numbers_of(self).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Dtype of the numbers."""
-        return numbers_of(self).dtype
 
     @abc.abstractmethod
     def flow(self, start: float = 0.0, end: float = 1.0) -> LinearOperator:

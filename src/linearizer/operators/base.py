@@ -11,9 +11,9 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from linearizer._checks import Shape, as_shape, check_alike, numbers_of
+from linearizer._checks import HasNumbers, Shape, as_shape, check_alike
 from linearizer._gate import call_checked, checked_result, refuse_overrides
 from linearizer._modes import in_dtype
 from linearizer.errors import ShapeError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scipy.sparse import linalg
 
 
-class LinearOperator(nn.Module, Saveable, abc.ABC):
+class LinearOperator(HasNumbers, Saveable, abc.ABC):
     """A linear map A from events of `in_shape` to events of `out_shape`.
 
     Subclasses define `_forward` (A z) and `_adjoint` (Aᵀ y), for input that is checked; every
@@ -146,16 +146,6 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
     def n_out(self) -> int:
         """Numbers in one output event."""
         return torch.Size(self.out_shape).numel()
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Dtype of the entries."""
-        return numbers_of(self).dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the entries."""
-        return numbers_of(self).device
 
     def to_dense(self) -> Tensor:
         """The matrix `(n_out, n_in)` of A on flattened events."""

@@ -1,6 +1,5 @@
 """Operators that treat every entry on its own."""
 
-import abc
 from collections.abc import Sequence
 
 import torch
@@ -12,24 +11,7 @@ from linearizer.operators.blocks import Blocks
 from linearizer.operators.entries import check_real, register
 
 
-class _Elementwise(LinearOperator, abc.ABC):
-    """What the two share: a factor of each entry, so that Aᵀ is A."""
-
-    @property
-    @abc.abstractmethod
-    def _factor(self) -> Tensor: ...
-
-    def _forward(self, z: Tensor) -> Tensor:
-        return self._factor * z
-
-    def _adjoint(self, y: Tensor) -> Tensor:
-        return self._factor * y
-
-    def _transposed(self) -> LinearOperator:
-        return self
-
-
-class Diagonal(_Elementwise):
+class Diagonal(LinearOperator):
     """`z ↦ d · z` entry by entry; the event shape is that of `diagonal`.
 
     Example:
@@ -45,9 +27,14 @@ class Diagonal(_Elementwise):
         super().__init__(diagonal.shape)
         register(self, "diagonal", diagonal)
 
-    @property
-    def _factor(self) -> Tensor:
-        return self.diagonal
+    def _forward(self, z: Tensor) -> Tensor:
+        return self.diagonal * z
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self._forward(y)
+
+    def _transposed(self) -> LinearOperator:
+        return self
 
     def blocks(self) -> Blocks:
         """One of 1×1 for each entry."""
@@ -58,7 +45,7 @@ class Diagonal(_Elementwise):
         return Blocks((self.diagonal.reshape(-1, 1, 1),), (1,), rebuild, maps=(Diagonal,))
 
 
-class ScaledIdentity(_Elementwise):
+class ScaledIdentity(LinearOperator):
     """`z ↦ α z` on events of `shape`.
 
     Args:
@@ -77,9 +64,14 @@ class ScaledIdentity(_Elementwise):
         check_real(scale, "a scale")
         register(self, "scale", scale)
 
-    @property
-    def _factor(self) -> Tensor:
-        return self.scale
+    def _forward(self, z: Tensor) -> Tensor:
+        return self.scale * z
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self._forward(y)
+
+    def _transposed(self) -> LinearOperator:
+        return self
 
     def blocks(self) -> Blocks:
         """One of 1×1, which occurs n times."""

@@ -66,8 +66,7 @@ class LearnedDiagonalProjection(LearnedProjection):
         return self.mask() * z
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        """b · y, as a diagonal is symmetric."""
-        return self.mask() * y
+        return self._forward(y)
 
     def blocks(self) -> Blocks:
         """Those of a `Diagonal`, with the gradient of the mask."""
@@ -103,7 +102,6 @@ class LearnedOrthogonalProjection(LearnedProjection):
         return (self.mask() * (z @ Q)) @ Q.mT
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        """P y, as the projection is symmetric."""
         return self._forward(y)
 
     def frozen(self) -> LinearOperator:

@@ -107,7 +107,7 @@ class OrthogonalProjection(LinearOperator):
         return low_rank_product(self.basis, self.basis, z)
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return low_rank_product(self.basis, self.basis, y)
+        return self._forward(y)
 
     def transpose(self) -> LinearOperator:
         """P itself."""
