@@ -33,7 +33,7 @@ def images_per_second(g: lz.Bijection, seconds: float) -> tuple[float, float]:
     optimizer = torch.optim.Adam(g.parameters())
 
     def step() -> None:
-        z, log_det = lz.bijections.forward_and_log_det(g, x)
+        z, log_det = g.forward_and_log_det(x)
         optimizer.zero_grad()
         (0.5 * z.square().sum(-1) - log_det).mean().backward()
         optimizer.step()

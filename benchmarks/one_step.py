@@ -142,7 +142,7 @@ def training(rounds: int) -> list[str]:
 
     def likelihood(g: lz.Bijection) -> Callable[[], None]:
         def loss() -> Tensor:
-            z, log_det = lz.bijections.forward_and_log_det(g, x)
+            z, log_det = g.forward_and_log_det(x)
             return (0.5 * z.square().sum(-1) - log_det).mean() / z.shape[-1]
 
         return step(g, loss)

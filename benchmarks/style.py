@@ -20,7 +20,7 @@ from torch import Tensor
 
 import linearizer as lz
 from linearizer.applications import StyleTransfer
-from linearizer.applications.style_transfer.model import PLAIN
+from linearizer.applications.style_transfer import PLAIN
 from linearizer.data.images import resized
 from linearizer.display.pictures import save_mosaic
 from linearizer.evaluation.style import style_markdown

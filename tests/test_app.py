@@ -80,8 +80,8 @@ def png(width, height, mode="L"):
 # Pictures
 
 
-def test_a_drawing_is_centred_as_the_digits_of_training_are():
-    digit = drawing_from(stroke(), centred=True)
+def test_a_drawing_is_centered_as_the_digits_of_training_are():
+    digit = drawing_from(stroke(), centered=True)
     assert digit.shape == (1, 28, 28)
     ink = (digit[0] + 1) / 2
     rows, columns = ((ink.sum(axis) > 0.1).nonzero() for axis in (1, 0))
@@ -93,14 +93,14 @@ def test_a_drawing_is_centred_as_the_digits_of_training_are():
 
 
 def test_a_digit_goes_onto_the_canvas_and_comes_back(pair):
-    again = drawing_from(as_data(-pair[0]), centred=False)
+    again = drawing_from(as_data(-pair[0]), centered=False)
     torch.testing.assert_close(again, pair[0].clamp(-1, 1), rtol=0, atol=0.01)
 
 
 def test_an_empty_canvas_is_told():
     for canvas in ("", data(Image.new("RGBA", (280, 280))), data(Image.new("L", (9, 9), 255))):
         with pytest.raises(RangeError, match="expected a digit, got an empty canvas; draw"):
-            drawing_from(canvas, centred=True)
+            drawing_from(canvas, centered=True)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_an_empty_canvas_is_told():
 )
 def test_a_drawing_that_is_no_image_is_told(crafted):
     with pytest.raises(FileFormatError, match="expected an image in the drawing"):
-        drawing_from(crafted, centred=False)
+        drawing_from(crafted, centered=False)
 
 
 def test_a_huge_drawing_is_refused():
     huge = f"data:,{base64.b64encode(png(8000, 5000, '1')).decode()}"
     with pytest.raises(RangeError, match="at most 20 megapixels in the drawing"):
-        drawing_from(huge, centred=False)
+        drawing_from(huge, centered=False)
 
 
 def test_a_photograph_on_paper_becomes_a_digit_on_black():
@@ -190,7 +190,7 @@ def test_a_factor_that_no_slider_gives_is_told(digits, pair):
 
 
 def test_a_digit_that_is_drawn_comes_out_finite(digits, pair):
-    drawn = drawing_from(stroke(), centred=True)
+    drawn = drawing_from(stroke(), centered=True)
     assert playground.law(digits, drawn, pair[0]) < 1e-3
     assert playground.line(digits, drawn, pair[0]).count("<img") == 18
 

@@ -265,7 +265,7 @@ def test_a_photograph_is_stylised_undone_and_told_apart_from_text(page, shots, t
     opened(page, "Style")
     before = changed(page, "#styled", [])
     page.get_by_label("number input for strength of the mix").fill("0.4")
-    button(page, "stylise")
+    button(page, "stylize")
     weaker = changed(page, "#styled", before)
     page.get_by_label("yours").check()
     assert "expected an image, got nothing; upload" in told(page)

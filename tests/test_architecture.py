@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files", "_random"),
-    ("_modes", "_differentiable"),
+    ("_modes", "_differentiable", "_gate"),
     ("_rotation",),
     ("saving",),
     ("bijections", "operators", "conditioners"),

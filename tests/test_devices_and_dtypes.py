@@ -25,7 +25,7 @@ def test_bijection_built_on_meta(name: str) -> None:
     assert z.device.type == "meta"
     assert z.shape == (2, *g.out_shape)
     assert g.inverse(z).shape == x.shape
-    assert lz.bijections.forward_and_log_det(g, x)[1].shape == (2,)
+    assert g.forward_and_log_det(x)[1].shape == (2,)
 
 
 @pytest.mark.parametrize("name", BIJECTIONS)
@@ -64,7 +64,7 @@ def test_dtype_of_a_bijection(name: str) -> None:
         assert {
             g(x).dtype,
             g.inverse(g(x)).dtype,
-            lz.bijections.forward_and_log_det(g, x)[1].dtype,
+            g.forward_and_log_det(x)[1].dtype,
         } == {dtype}
 
 

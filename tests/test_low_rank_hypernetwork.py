@@ -87,7 +87,7 @@ def test_what_it_cannot_do_is_refused_with_the_cure(operator: lz.flows.LowRankHy
         operator.flow()
     with pytest.raises(RangeError, match="paper's time grid"):
         operator.end_time(1)
-    with pytest.raises(ShapeError, match="one time a vector"):
+    with pytest.raises(ShapeError, match="one time for each vector"):
         operator.predict(torch.randn(4, N).double(), torch.rand(()).double())
     with pytest.raises(ShapeError, match="expected shape"):
         operator.predict(torch.randn(4, N + 1).double(), torch.rand(4).double())

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 import linearizer as lz
-from linearizer import errors
-from linearizer.operators import base
+from linearizer import _gate, errors
 from registry import FAMILIES, FLOWS, OPERATORS, operator
 
 
@@ -83,8 +82,8 @@ def test_complex_factors_are_refused() -> None:
 
 def test_a_deep_expression_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = []
-    check = base.check_input
-    monkeypatch.setattr(base, "check_input", lambda *args: (checks.append(1), check(*args)))
+    check = _gate.check_input
+    monkeypatch.setattr(_gate, "check_input", lambda *args: (checks.append(1), check(*args)))
     A: lz.LinearOperator = lz.Dense(torch.eye(3))
     for _ in range(8):
         A = ((A + A.T) @ A) / 2

@@ -188,8 +188,8 @@ def test_parts_of_larger_tensors(tmp_path: Path) -> None:
     whole = torch.randn(6, 8)
     A = lz.LowRank(whole[:, 1:4], whole[:, 2:5])
     B = lz.Dense(nn.Parameter(torch.randn(4, 5).mT))
-    centred = lz.Centering(whole.mT[2])
-    for i, (module, n) in enumerate(((A, 6), (B, 4), (centred, 6))):
+    centered = lz.Centering(whole.mT[2])
+    for i, (module, n) in enumerate(((A, 6), (B, 4), (centered, 6))):
         module.save_pretrained(tmp_path / str(i))
         x = torch.randn(2, n)
         loaded = lz.load(tmp_path / str(i))

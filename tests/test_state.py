@@ -30,7 +30,7 @@ def of_flow(f: nn.Module) -> list[Tensor]:
     return [
         f.sample(3, seed=0),
         f.log_prob(f.sample(3, seed=1)),
-        f.partial(0.0, 0.5)(f.noise(2, 0)),
+        f.flow_map(0.0, 0.5)(f.noise(2, 0)),
     ]
 
 

@@ -228,3 +228,19 @@ def test_what_occurs_many_times_is_evaluated_once() -> None:
     for _ in range(60):
         A = A + A
     torch.testing.assert_close(fuse(A).to_dense(), 2.0**60 * torch.eye(2).double())
+
+
+def test_a_function_of_a_linearizer_visits_each_node_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    visited: list[int] = []
+    fuse_module = sys.modules["linearizer.linalg.fuse"]
+    node = fuse_module._node
+    monkeypatch.setattr(
+        fuse_module, "_node", lambda A, known: (visited.append(id(A)), node(A, known))[1]
+    )
+    A: lz.LinearOperator = lz.Dense(torch.eye(3, dtype=torch.float64))
+    for _ in range(8):
+        A = ((A + A.T) @ A) / 2
+    lazy = {id(part) for part in A.modules() if isinstance(part, fuse_module._LAZY)}
+    assert len(lazy) == 8 * 4
+    lz.Linearizer(lz.Identity(3), A).pinv()
+    assert sorted(visited) == sorted(lazy)

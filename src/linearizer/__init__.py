@@ -38,7 +38,7 @@ from linearizer.operators import (
     as_operator,
 )
 from linearizer.presets import image_bijection, style_bijection, vector_bijection
-from linearizer.saving import Saveable, list_pretrained, load
+from linearizer.saving import Saveable, list_pretrained, load, save
 from linearizer.spaces import InducedSpace, InducedVector
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "list_pretrained",
     "load",
     "operators",
+    "save",
     "style_bijection",
     "vector_bijection",
 ]

@@ -11,6 +11,20 @@ from linearizer.errors import DeviceError, DtypeError, NonFiniteError, RangeErro
 Shape = tuple[int, ...]
 
 
+class HasNumbers(nn.Module):
+    """A module whose tensors all have one dtype and lie on one device."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of the numbers."""
+        return numbers_of(self).dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the numbers."""
+        return numbers_of(self).device
+
+
 def as_shape(shape: int | Sequence[int]) -> Shape:
     """An event shape from an int or a sequence of positive ints."""
     axes = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
@@ -46,17 +60,25 @@ def check_event(x: Tensor, shape: Shape, owner: object) -> None:
 
 def check_like(x: Tensor, like: Tensor | None, owner: object) -> None:
     """Raise unless `x` has the dtype and the device of `like`."""
-    if like is None:
-        return
-    if x.dtype != like.dtype:
-        raise DtypeError(
-            f"{_name(owner)} expected {like.dtype}, got {x.dtype}; "
-            "convert the input with .to(dtype) or the module with .to(dtype)"
+    if like is not None:
+        check_alike(
+            x,
+            like,
+            f"{_name(owner)} expected",
+            "convert the input or the module with .to(dtype)",
+            "move the input or the module with .to(device)",
         )
+
+
+def check_alike(
+    x: Tensor | HasNumbers, like: Tensor | HasNumbers, expected: str, to_dtype: str, to_device: str
+) -> None:
+    """Raise, with `expected` and a cure, unless both have one dtype and one device."""
+    if x.dtype != like.dtype:
+        raise DtypeError(f"{expected} {like.dtype}, got {x.dtype}; {to_dtype}")
     if x.device != like.device:
         raise DeviceError(
-            f"{_name(owner)} expected a tensor on {like.device}, got one on {x.device}; "
-            "move the input or the module with .to(device)"
+            f"{expected} a tensor on {like.device}, got one on {x.device}; {to_device}"
         )
 
 
@@ -79,16 +101,13 @@ def check_image(image: Tensor, x: Tensor, given: Shape, made: Shape, what: str) 
             f"expected {what} to have shape {expected}, got {tuple(image.shape)}; events {given} "
             f"become events {made}, and all axes before them are batch"
         )
-    if image.dtype != x.dtype:
-        raise DtypeError(
-            f"expected {what} to be {x.dtype} as its input, got {image.dtype}; compute in the "
-            "dtype of the input"
-        )
-    if image.device != x.device:
-        raise DeviceError(
-            f"expected {what} to be on {x.device} as its input, got {image.device}; make new "
-            "tensors on the device of the input"
-        )
+    check_alike(
+        image,
+        x,
+        f"expected {what} to be, like its input,",
+        "compute in the dtype of the input",
+        "make new tensors on the device of the input",
+    )
 
 
 def check_finite(x: Tensor, what: str) -> None:
@@ -118,11 +137,20 @@ def check_permutation(permutation: Tensor | Sequence[int], length: int) -> None:
 
 
 def reference(module: nn.Module) -> Tensor | None:
-    """The first floating-point tensor of a module, which tells its dtype and device."""
-    for tensor in chain(module.parameters(), module.buffers()):
-        if tensor.is_floating_point():
-            return tensor
-    return None
+    """The first floating-point tensor of a module, whose dtype and device are the module's."""
+    tensors = chain(module.parameters(), module.buffers())
+    return next((tensor for tensor in tensors if tensor.is_floating_point()), None)
+
+
+def numbers_of(module: nn.Module) -> Tensor:
+    """`reference(module)` of a module that must have one."""
+    tensor = reference(module)
+    if tensor is None:
+        raise DtypeError(
+            f"expected {type(module).__name__} to hold a floating-point tensor, got none; "
+            "register its numbers with register_buffer"
+        )
+    return tensor
 
 
 def _name(owner: object) -> str:

@@ -31,17 +31,29 @@ def eig(A: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors
 
 
-class _SVD(torch.autograd.Function):
+class _Decomposition(torch.autograd.Function):
+    """What the three share: their results are all that the gradient needs."""
+
     generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(*output)
+
+
+class _SVD(_Decomposition):
+    """`dA = dU Σ Vᴴ + U dΣ Vᴴ + U Σ dVᴴ`, solved for dU and dV, which keep UᴴU = VᴴV = I.
+
+    With X_U = UᴴG_U - (UᴴG_U)ᴴ, and X_V alike, the gradient between the singular vectors is
+    `(σ_j X_U + σ_i X_V) / (σ_j² - σ_i²)`, in partial fractions
+    `½ (X_U + X_V) / (σ_j - σ_i) + ½ (X_U - X_V) / (σ_j + σ_i)`: only the first is not finite for
+    repeated values. Source: `svd_backward` of PyTorch; Townsend, Differentiating the SVD, 2016.
+    """
 
     @staticmethod
     def forward(A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         U, S, Vh = torch.linalg.svd(A, full_matrices=False)
         return U, S, Vh
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, ...]) -> None:
-        ctx.save_for_backward(*output)
 
     @staticmethod
     def backward(ctx: Any, gU: Tensor, gS: Tensor, gVh: Tensor) -> Tensor:
@@ -67,17 +79,16 @@ class _SVD(torch.autograd.Function):
         )
 
 
-class _Eigh(torch.autograd.Function):
-    generate_vmap_rule = True
+class _Eigh(_Decomposition):
+    """`dλ_j = v_jᴴ dA v_j` and `dv_j = Σ_{i≠j} v_i (v_iᴴ dA v_j) / (λ_j - λ_i)`.
+
+    So the gradient is `V (diag(g_λ) + F ∘ VᴴG_V) Vᴴ` with `F_ij = 1 / (λ_j - λ_i)`.
+    """
 
     @staticmethod
     def forward(A: Tensor) -> tuple[Tensor, Tensor]:
         values, vectors = torch.linalg.eigh(A)
         return values, vectors
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, ...]) -> None:
-        ctx.save_for_backward(*output)
 
     @staticmethod
     def backward(ctx: Any, g_values: Tensor, g_vectors: Tensor) -> Tensor:
@@ -86,17 +97,18 @@ class _Eigh(torch.autograd.Function):
         return V @ (inside + torch.diag_embed(g_values)) @ V.mH
 
 
-class _Eig(torch.autograd.Function):
-    generate_vmap_rule = True
+class _Eig(_Decomposition):
+    """The same with V⁻¹ in place of Vᴴ, and vectors that stay of length 1.
+
+    Keeping the length takes the part along v_j out of dv_j: the gradient is
+    `V⁻ᴴ (diag(g_λ) + F̄ ∘ (VᴴG_V - VᴴV diag(Re v_jᴴg_j))) Vᴴ`.
+    Source: Boeddeker et al., arXiv:1701.00392, section 4.18.
+    """
 
     @staticmethod
     def forward(A: Tensor) -> tuple[Tensor, Tensor]:
         values, vectors = torch.linalg.eig(A)
         return values, vectors
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, ...]) -> None:
-        ctx.save_for_backward(*output)
 
     @staticmethod
     def backward(ctx: Any, g_values: Tensor, g_vectors: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, told apart by their bytes, and read with care."""
+"""Files: written completely or not at all, identified by their hash, and read with limits."""
 
 import hashlib
 import json
@@ -21,6 +21,9 @@ WRITING = (OSError, SafetensorError)
 ABANDONED = 3600
 """Seconds after which a file that is still unfinished belongs to a program that was killed."""
 
+_SHORTENED = reprlib.Repr()
+_SHORTENED.maxstring = 100  # the name of a class, say, is read to its end
+
 
 def sha256(path: Path) -> str:
     """The hash of a file."""
@@ -32,7 +35,7 @@ def as_json(content: object) -> str:
     """The text of a JSON file.
 
     Raises:
-        RangeError: If there is a number that JSON has not.
+        RangeError: If there is a number that JSON does not have.
     """
     try:
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -46,7 +49,7 @@ def read_json(path: Path) -> Any:
     """What a JSON file holds.
 
     Raises:
-        FileFormatError: If it is none, is too long or nested too deeply, names a key twice, or
+        FileFormatError: If it is no JSON, is too long or nested too deeply, names a key twice, or
             holds a number that is not finite.
     """
     try:
@@ -67,7 +70,7 @@ def read_json(path: Path) -> Any:
 
 def short(value: object) -> str:
     """What to show of something from a file, which may be of any length."""
-    text = str(value) if isinstance(value, Exception) else reprlib.repr(value)
+    text = str(value) if isinstance(value, Exception) else _SHORTENED.repr(value)
     line = " ".join(text.split())
     return line if len(line) <= 300 else f"{line[:297]}..."
 
@@ -108,7 +111,7 @@ class atomic_write:  # noqa: N801  (used as a function)
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a text whole or not at all."""
+    """Write a text completely or not at all."""
     with atomic_write(target) as path:
         path.write_text(text, encoding="utf-8")
 

@@ -26,7 +26,6 @@ from linearizer.bijections import Bijection, LULinear, Orthogonal
 from linearizer.errors import ExportError, RangeError
 from linearizer.linearizer import Linearizer
 from linearizer.operators import CircularConvolution, LinearOperator
-from linearizer.saving import Saveable
 
 Target = Literal["onnx", "torch-export"]
 Part = Literal["sampler", "encoder", "projector", "style", "map"]
@@ -311,7 +310,6 @@ def _failing_clearly() -> Iterator[None]:
     """Without the exporters' own reports, and with one sentence where they fail."""
     noise = logging.getLogger("torch.onnx"), logging.getLogger("onnxscript")
     levels = [logger.level for logger in noise]
-    known = dict(Saveable.registry)
     for logger in noise:
         logger.setLevel(logging.ERROR)
     try:
@@ -325,8 +323,6 @@ def _failing_clearly() -> Iterator[None]:
             "must not branch on values"
         ) from error
     finally:
-        Saveable.registry.clear()  # tracing makes proxies, which are subclasses, of shared modules
-        Saveable.registry.update(known)
         for logger, level in zip(noise, levels, strict=True):
             logger.setLevel(level)
 

@@ -14,7 +14,7 @@ from linearizer.estimation import LeastSquares
 from linearizer.operators import LinearOperator, as_operator
 from linearizer.saving import Saveable
 from linearizer.spaces import InducedSpace
-from linearizer.spectral import EigenPoints, SingularPoints, eigen_points, singular_points
+from linearizer.spectral import EigenPoints, SingularPoints
 
 Subspace = Literal["range", "row_space", "null_space", "left_null_space"]
 
@@ -34,7 +34,8 @@ class Linearizer(nn.Module, Saveable):
 
     Raises:
         ShapeError: If A does not map the latents of g_x to those of g_y.
-        DtypeError: If A and the bijections differ in dtype; DeviceError likewise.
+        DtypeError: If A and the bijections differ in dtype.
+        DeviceError: If they lie on different devices.
 
     Example:
         >>> import torch, linearizer as lz
@@ -214,12 +215,15 @@ class Linearizer(nn.Module, Saveable):
 
     def svd(self, k: int | None = None) -> SingularPoints:
         """The k leading singular triplets; all if not given. Vectors are given as points."""
-        return singular_points(self.domain, self.operator, self.codomain, k)
+        left, values, right = linalg.svd(self.operator, k)
+        return SingularPoints(self.codomain.decode(left), values, self.domain.decode(right))
 
     def eig(self) -> EigenPoints:
         """Eigenvalues, eigenpoints and invariant planes; needs g_x is g_y."""
         self._check_endomorphism("eigenvalues")
-        return eigen_points(self.domain, self.operator)
+        values, vectors, pair_values, planes = linalg.eig(self.operator)
+        decode = self.domain.decode
+        return EigenPoints(values, decode(vectors), pair_values, decode(planes))
 
     def singular_values(self) -> Tensor:
         """All singular values, largest first."""

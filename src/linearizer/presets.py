@@ -68,13 +68,13 @@ def image_bijection(
     All layouts end in large matrix products: small convolutions are slow on processors.
     `dense` flattens and couples with perceptrons, the better one for small images and short
     training. `wavelet` does so with the coarse part of the image alone, and moves the finer
-    details as the coarser ones tell (Wavelet Flow, arXiv:2010.13821): large images on a
+    details as the coarser ones determine (Wavelet Flow, arXiv:2010.13821): large images on a
     processor. `patch` couples patch tokens with transformers (Jet, arXiv:2412.15129), for
     large images and accelerators.
 
     Args:
         shape: (C, H, W).
-        layout: `auto` takes `dense` up to 1,024 numbers an image, and `wavelet` above.
+        layout: `auto` takes `dense` for images of up to 1,024 numbers, and `wavelet` above.
         depth: Couplings; of the coarse part, for wavelets.
         width: Hidden width of each network; 64 (patch) or 768 if not given.
         levels: How often wavelets halve the sides.
@@ -156,7 +156,7 @@ def _dense_layers(n: int, depth: int, conditioner: MLP, bounds: Bounds) -> list[
 def _wavelet_layers(
     shape: Sequence[int], levels: int, depth: int, conditioner: MLP, bounds: Bounds
 ) -> Bijection:
-    """From fine to coarse: details moved as the averages tell, and last the averages alone."""
+    """From fine to coarse: details moved as the averages determine, and last the averages alone."""
     haar = Haar(shape, levels)
     n = haar.out_shape[0]
     layers: list[Bijection] = [haar]

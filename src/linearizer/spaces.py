@@ -55,7 +55,9 @@ class InducedSpace:
         """g(x): the coordinates of points.
 
         Raises:
-            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+            ShapeError: If the event shape differs.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
         z: Tensor = self.g(x)
         return z
@@ -183,8 +185,8 @@ class InducedSpace:
         rows = self._rows(points)
         if len(rows) > rows.shape[1]:
             raise ShapeError(
-                f"expected at most {rows.shape[1]} points, one a dimension, got {len(rows)}; "
-                "drop those that depend on the others"
+                f"expected at most {rows.shape[1]} points, one for each dimension, got "
+                f"{len(rows)}; drop those that depend on the others"
             )
         with torch.no_grad():
             rounded = self._rows(points * (1 + torch.finfo(points.dtype).eps))

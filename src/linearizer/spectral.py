@@ -4,10 +4,6 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from linearizer.linalg import eig, svd
-from linearizer.operators import LinearOperator
-from linearizer.spaces import InducedSpace
-
 
 class SingularPoints(NamedTuple):
     """`f(right_i) = σ_i ⊙ left_i`, largest σ first.
@@ -41,17 +37,3 @@ class EigenPoints(NamedTuple):
     points: Tensor
     pair_values: Tensor
     planes: Tensor
-
-
-def singular_points(
-    domain: InducedSpace, A: LinearOperator, codomain: InducedSpace, k: int | None
-) -> SingularPoints:
-    """The k leading singular triplets of A as points of the two spaces."""
-    left, values, right = svd(A, k)
-    return SingularPoints(codomain.decode(left), values, domain.decode(right))
-
-
-def eigen_points(space: InducedSpace, A: LinearOperator) -> EigenPoints:
-    """The eigenvectors and invariant planes of A as points of the space."""
-    values, vectors, pair_values, planes = eig(A)
-    return EigenPoints(values, space.decode(vectors), pair_values, space.decode(planes))

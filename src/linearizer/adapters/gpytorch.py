@@ -8,7 +8,8 @@ from torch import Tensor
 
 from linearizer.errors import DtypeError, ShapeError
 from linearizer.operators import LinearOperator
-from linearizer.operators.base import check_size, register
+from linearizer.operators.base import check_size
+from linearizer.operators.entries import register
 
 
 class GPyTorchOperator(LinearOperator):

@@ -82,7 +82,7 @@ class ThirdPartyBijection(Bijection, abc.ABC):
         like = reference(self)
         try:
             twin = None if like is not None and like.is_meta else copy.deepcopy(self).float()
-        except RuntimeError:  # it holds results of autograd: its first use will tell
+        except RuntimeError:  # it holds results of autograd: its first use will show
             twin = None
         if twin is None:
             return
@@ -96,10 +96,10 @@ class ThirdPartyBijection(Bijection, abc.ABC):
         except LinearizerError:
             raise
         except Exception as reason:  # of the other library, so of any class
-            told = str(reason).strip().partition("\n")[0]
+            said = str(reason).strip().partition("\n")[0]
             raise ShapeError(
                 f"expected a flow that maps events {self.in_shape} there and back without a "
-                f"condition, got {type(reason).__name__} ({told}); pass the shape that it is "
+                f"condition, got {type(reason).__name__} ({said}); pass the shape that it is "
                 "for, or a module of your own that calls it with the condition"
             ) from reason
         if defined and error > FAR:

@@ -13,13 +13,13 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, with every expected error as a message in the page."""
 
     @wraps(function)
-    def telling(*args: Any) -> Any:
+    def reporting(*args: Any) -> Any:
         try:
             return function(*args)
         except LinearizerError as error:
             raise gr.Error(str(error), duration=30, print_exception=False) from error
 
-    return telling
+    return reporting
 
 
 def on(
@@ -27,8 +27,18 @@ def on(
     function: Callable[..., Any],
     inputs: Sequence[Any],
     outputs: Sequence[Any],
+    *,
+    opening: gr.Tab | None = None,
 ) -> None:
-    """Run a function on any of these events; one at a time, as all share the processor."""
+    """Run a function on any of these events; one at a time, as all share the processor.
+
+    Args:
+        triggers: The events.
+        function: From the values of the inputs to those of the outputs.
+        inputs: What the function takes.
+        outputs: What it fills.
+        opening: A tab; the function also runs when a visitor opens it for the first time.
+    """
     gr.on(
         list(triggers),
         reports_errors(function),
@@ -40,6 +50,8 @@ def on(
         api_visibility="private",
         show_progress="minimal",
     )
+    if opening is not None:
+        on_opening(opening, function, inputs, outputs)
 
 
 def on_opening(

@@ -8,7 +8,7 @@ import torch
 
 from linearizer.app.digits import Digits
 from linearizer.applications import IdempotentGenerator, StyleTransfer
-from linearizer.applications.style_transfer.model import PLAIN
+from linearizer.applications.style_transfer import PLAIN
 from linearizer.operators import CircularConvolution
 from linearizer.saving import list_pretrained
 

@@ -4,8 +4,9 @@ import gradio as gr
 from torch import Tensor
 
 from linearizer.app import one_step
-from linearizer.app.events import on, on_opening
+from linearizer.app.events import on
 from linearizer.app.models import Models
+from linearizer.app.parts import action, pictures
 from linearizer.app.pictures import SIDE, digit_from, photo_from
 
 SAYS = """
@@ -24,9 +25,9 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
             gr.Markdown("### Samples")
             steps = gr.Slider(1, one_step.MOST_STEPS, 20, step=1, label="N, the number of steps")
             seed = gr.Slider(0, 999, 3, step=1, label="seed of the noise")
-            draw = gr.Button("Sample", variant="primary", elem_id="sample")
+            draw = action("Sample", "sample")
         with gr.Column(scale=3):
-            samples = gr.HTML(elem_id="samples", apply_default_css=False)
+            samples = pictures("samples")
             times = gr.Markdown(elem_id="times")
     with gr.Row():
         with gr.Column(min_width=240):
@@ -41,11 +42,11 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
                 height=150,
                 elem_id="images",
             )
-            turn = gr.Button("Invert and interpolate", variant="primary", elem_id="invert")
+            turn = action("Invert and interpolate", "invert")
         with gr.Column(scale=3):
-            inverse = gr.HTML(elem_id="inverse", apply_default_css=False)
+            inverse = pictures("inverse")
             closeness = gr.Markdown(elem_id="closeness")
-            line = gr.HTML(elem_id="image-line", apply_default_css=False)
+            line = pictures("image-line")
     with gr.Row():
         with gr.Column(min_width=240):
             gr.Markdown("### Singular directions")
@@ -58,29 +59,27 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
                 step=0.5,
                 label="reach, in standard deviations of the noise",
             )
-            walk = gr.Button("Walk", variant="primary", elem_id="walk")
+            walk = action("Walk", "walk")
         with gr.Column(scale=3):
-            walks = gr.HTML(elem_id="walks", apply_default_css=False)
+            walks = pictures("walks")
 
     def sample(steps: float, seed: float) -> tuple[str, str]:
         return one_step.samples(models.digits, int(steps), int(seed))
 
     def invert(files: list[str] | None) -> tuple[str, str, str]:
         images = [_digit(file) for file in (files or [])[:2]]
-        pictures, note = one_step.inversion(models.digits, images)
-        return pictures, note, one_step.line(models.digits, images)
+        drawn, note = one_step.inversion(models.digits, images)
+        return drawn, note, one_step.line(models.digits, images)
 
     def directions(seed: float, count: float, reach: float) -> str:
         digit = models.digits.generated(1, int(seed))[0]
         return one_step.walks(models.digits, digit, int(count), reach)
 
     sampling = [draw.click, steps.release, seed.release]
-    on(sampling, sample, [steps, seed], [samples, times])
-    on_opening(tab, sample, [steps, seed], [samples, times])
+    on(sampling, sample, [steps, seed], [samples, times], opening=tab)
     on([turn.click, files.upload], invert, [files], [inverse, closeness, line])
     walking = [walk.click, start.release, count.release, reach.release]
-    on(walking, directions, [start, count, reach], [walks])
-    on_opening(tab, directions, [start, count, reach], [walks])
+    on(walking, directions, [start, count, reach], [walks], opening=tab)
 
 
 def _digit(file: str) -> Tensor:

@@ -17,7 +17,7 @@ from linearizer.data.pixels import as_picture, decode_image
 from linearizer.errors import RangeError
 
 MAX_PIXELS = 20_000_000
-SIDE, INK_SIDE = 28, 20  # MNIST centres digits of 20 pixels by their mass in images of 28
+SIDE, INK_SIDE = 28, 20  # MNIST centers digits of 20 pixels by their mass in images of 28
 CANVAS = 10 * SIDE
 FAINTEST = 0.2
 BLACK = -1.0
@@ -50,12 +50,12 @@ def digit_from(image: Tensor) -> Tensor:
     return pad(resized(image, (height, width)), around, value=BLACK)
 
 
-def drawing_from(canvas: str, *, centred: bool) -> Tensor:
+def drawing_from(canvas: str, *, centered: bool) -> Tensor:
     """A canvas with dark ink on white or on nothing, as a digit (1, 28, 28) in [-1, 1].
 
     Args:
         canvas: A PNG file as a `data:` address, as the browser sends it; empty for no ink.
-        centred: Crop the ink, and centre it as the digits of MNIST are.
+        centered: Crop the ink, and center it as the digits of MNIST are.
 
     Raises:
         RangeError: If there is no ink on it.
@@ -64,7 +64,7 @@ def drawing_from(canvas: str, *, centred: bool) -> Tensor:
     ink = _ink(canvas) if canvas else None
     if ink is None:
         raise RangeError("expected a digit, got an empty canvas; draw one, or pick one below it")
-    digit = _centred(ink) if centred else ink.resize((SIDE, SIDE), Image.Resampling.BOX)
+    digit = _centered(ink) if centered else ink.resize((SIDE, SIDE), Image.Resampling.BOX)
     return torch.from_numpy(np.array(digit, dtype=np.float32))[None] / 127.5 - 1
 
 
@@ -109,7 +109,7 @@ def _ink(canvas: str) -> Image.Image | None:
     return ink if bool((paper < 1 - 2 * FAINTEST).any()) else None
 
 
-def _centred(ink: Image.Image) -> Image.Image:
+def _centered(ink: Image.Image) -> Image.Image:
     digit = ink.crop(ink.getbbox())
     digit = digit.resize(
         [max(1, round(INK_SIDE * n / max(digit.size))) for n in digit.size],

@@ -8,6 +8,7 @@ from linearizer.app import playground
 from linearizer.app.digit_pad import DigitPad, digit_on
 from linearizer.app.events import on
 from linearizer.app.models import Models
+from linearizer.app.parts import action, pictures
 
 SAYS = """
 **Digits as vectors.** A network g maps a digit to coordinates and back without loss. There, digits
@@ -31,12 +32,12 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
             reach = playground.FURTHEST
             a = gr.Slider(-reach, reach, 0.5, step=0.05, label="a, the factor of u")
             b = gr.Slider(-reach, reach, 0.5, step=0.05, label="b, the factor of v")
-            run = gr.Button("Add, scale, interpolate", variant="primary", elem_id="add")
+            run = action("Add, scale, interpolate", "add")
             law = gr.Markdown(elem_id="law")
     gr.Markdown("### Sums and multiples")
-    sums = gr.HTML(elem_id="sums", apply_default_css=False)
+    sums = pictures("sums")
     gr.Markdown("### The straight line from u to v")
-    line = gr.HTML(elem_id="line", apply_default_css=False)
+    line = pictures("line")
 
     def answer(canvas_u: Any, canvas_v: Any, a: float, b: float) -> tuple[str, str, str]:
         x, y = digit_on(canvas_u), digit_on(canvas_v)

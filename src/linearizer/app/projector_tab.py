@@ -8,6 +8,7 @@ from linearizer.app import projector
 from linearizer.app.digit_pad import DigitPad, digit_on
 from linearizer.app.events import on, on_opening
 from linearizer.app.models import Models
+from linearizer.app.parts import action, pictures
 from linearizer.data import CORRUPTIONS
 
 SAYS = """
@@ -30,12 +31,12 @@ def projector_tab(tab: gr.Tab, models: Models) -> None:
             )
             seed = gr.Slider(0, 999, 0, step=1, label="seed of the damage")
             rank = gr.Slider(1, projector.RANKS[-1], 64, step=1, label="rank of A")
-            run = gr.Button("Project", variant="primary", elem_id="project")
+            run = action("Project", "project")
             note = gr.Markdown(elem_id="residual")
         with gr.Column(scale=2, min_width=320):
-            pictures = gr.HTML(elem_id="projection", apply_default_css=False)
+            projection = pictures("projection")
     gr.Markdown("### The same x at all ranks, and its distance to each manifold")
-    ranks = gr.HTML(elem_id="ranks", apply_default_css=False)
+    ranks = pictures("ranks")
 
     def answer(canvas: Any, damage: str, seed: float, rank: float) -> tuple[str, str, str]:
         f, digit = models.projector, digit_on(canvas)
@@ -46,7 +47,7 @@ def projector_tab(tab: gr.Tab, models: Models) -> None:
         canvas = pad.start()
         return canvas, *answer(canvas, damage, seed, rank)
 
-    controls, results = [damage, seed, rank], [pictures, note, ranks]
+    controls, results = [damage, seed, rank], [projection, note, ranks]
     triggers = [run.click, damage.input, seed.release, rank.release]
     on(triggers, answer, [pad.canvas, *controls], results)
     on_opening(tab, start, controls, [pad.canvas, *results])

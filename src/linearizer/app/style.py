@@ -9,7 +9,7 @@ from torch import Tensor
 
 from linearizer._checks import check_between
 from linearizer.applications import StyleTransfer
-from linearizer.applications.style_transfer.model import PLAIN
+from linearizer.applications.style_transfer import PLAIN
 from linearizer.data.images import resized
 from linearizer.metrics import psnr_db
 from linearizer.operators import LinearOperator

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from linearizer._extras import needs_extra
 from linearizer.app import style
-from linearizer.app.events import on, on_opening
+from linearizer.app.events import on
 from linearizer.app.models import Models
+from linearizer.app.parts import action
 from linearizer.app.pictures import photo_from
 from linearizer.applications import StyleTransfer
-from linearizer.applications.style_transfer.model import PLAIN
+from linearizer.applications.style_transfer import PLAIN
 from linearizer.data.pixels import as_picture
 
 OWN, NOTHING, UNDO = "yours", "nothing", "undo it"
@@ -57,7 +58,7 @@ def _panel(tab: gr.Tab, model: StyleTransfer) -> None:
             ]
             strength = gr.Slider(0, style.STRONGEST, 1, step=0.05, label="strength of the mix")
             then = gr.Radio([NOTHING, UNDO, *names], value=NOTHING, label="and then")
-            run = gr.Button("Stylise", variant="primary", elem_id="stylise")
+            run = action("Stylize", "stylize")
         with gr.Column(scale=3):
             with gr.Row():
                 before = _image("photograph", "before")
@@ -90,8 +91,7 @@ def _panel(tab: gr.Tab, model: StyleTransfer) -> None:
     results = [before, styled, after, note]
     releases = [slider.release for slider in (strength, *sliders)]
     triggers = [run.click, choice.input, then.input, *releases]
-    on(triggers, answer, controls, results)
-    on_opening(tab, answer, controls, results)
+    on(triggers, answer, controls, results, opening=tab)
     on([file.upload], uploaded, controls, [choice, *results])
 
 

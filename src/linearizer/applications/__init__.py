@@ -2,6 +2,6 @@
 
 from linearizer.applications.idempotent_generator import Decomposition, IdempotentGenerator
 from linearizer.applications.one_step_flow import OneStepFlow
-from linearizer.applications.style_transfer.model import Style, StyleTransfer
+from linearizer.applications.style_transfer import Style, StyleTransfer
 
 __all__ = ["Decomposition", "IdempotentGenerator", "OneStepFlow", "Style", "StyleTransfer"]

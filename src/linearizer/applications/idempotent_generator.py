@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from linearizer import linalg
 from linearizer._checks import check_between, check_finite
 from linearizer._modes import own_precision
-from linearizer._random import normal
+from linearizer._random import samples
 from linearizer.bijections import Bijection, Centering, Chain
 from linearizer.errors import RangeError, ShapeError
 from linearizer.estimation import Moments
@@ -111,14 +111,14 @@ class IdempotentGenerator(nn.Module, Saveable):
         """The best projection for a given g: principal components of the latents.
 
         Of all projections of a rank, it moves the latents least (Eckart and Young, 1936). The
-        mean of the latents goes into g, as a centring layer.
+        mean of the latents goes into g, as a centering layer.
 
         Args:
             g: Bijection of the data, onto vectors (n,).
             data: Batches (N, *g.in_shape), read once.
             rank: Of the projection, from 1 to n - 1; n - 1 if not given.
             projection: Take this one instead, and measure the latents in its range. Latents
-                are then not centred: it was trained with them as they are.
+                are then not centered: it was trained with them as they are.
 
         Raises:
             RangeError: If the rank is out of range, or given together with a projection.
@@ -225,10 +225,9 @@ class IdempotentGenerator(nn.Module, Saveable):
             temperature: Factor of the standard deviations; below 1 for fewer outliers.
             seed: A new one each time if not given.
         """
-        check_between(count, 1, math.inf, "the number of points")
         check_between(temperature, 0.0, math.inf, "the temperature")
         k = self._checked(rank)
-        draws = normal((count, k), seed, self.basis)
+        draws = samples(count, (k,), seed, self.basis)
         coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
         with own_precision(coordinates.device):
             z = coordinates @ self.basis[:, :k].mT
@@ -236,8 +235,7 @@ class IdempotentGenerator(nn.Module, Saveable):
 
     def noise(self, count: int, seed: int | None = None) -> Tensor:
         """N(0, I) points (count, *g.in_shape), nothing like data: what there is to project."""
-        check_between(count, 1, math.inf, "the number of points")
-        return normal((count, *self.g.in_shape), seed, self.basis)
+        return samples(count, self.g.in_shape, seed, self.basis)
 
     # Details
 

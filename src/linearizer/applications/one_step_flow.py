@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import flows, linalg
-from linearizer._checks import check_between, reference
+from linearizer._checks import check_between, numbers_of
 from linearizer._modes import differentiable, own_precision
-from linearizer._random import normal
+from linearizer._random import normal, samples
 from linearizer.bijections import Bijection, Centering, Chain, Identity
 from linearizer.errors import RangeError, ShapeError
 from linearizer.estimation import Moments, PrincipalMoments
@@ -37,7 +37,7 @@ class OneStepFlow(nn.Module, Saveable):
         method: The Runge-Kutta method of these steps.
 
     Raises:
-        ShapeError: If the latents of the two differ from the operators' shape.
+        ShapeError: If the latents of the two differ from the operator's shape.
         RangeError: If the operator cannot take so few steps.
 
     Example:
@@ -71,7 +71,7 @@ class OneStepFlow(nn.Module, Saveable):
         if not self.g_data.out_shape == self.g_noise.out_shape == operator.shape:
             raise ShapeError(
                 f"expected latents of one shape, got {self.g_data.out_shape} of the data, "
-                f"{self.g_noise.out_shape} of the noise and {operator.shape} of the operators"
+                f"{self.g_noise.out_shape} of the noise and {operator.shape} of the operator"
             )
 
     @classmethod
@@ -86,8 +86,8 @@ class OneStepFlow(nn.Module, Saveable):
     ) -> "OneStepFlow":
         """The optimal flow for given bijections: one pass over the data, one eigenproblem.
 
-        The latents' means go into the bijections, as centring layers, so that the map is
-        linear and not affine; their covariances give the operators.
+        The latents' means go into the bijections, as centering layers, so that the map is
+        linear and not affine; their covariances give the operator.
 
         Args:
             g_data: Bijection of the data, onto vectors (n,).
@@ -108,11 +108,11 @@ class OneStepFlow(nn.Module, Saveable):
                     "starts at white noise"
                 )
             return cls._fit_principal(g_data, data, rank)
-        g_data, C1 = _centred(g_data, data)
+        g_data, C1 = _centered(g_data, data)
         if g_noise is None:
             C0 = torch.eye(len(C1), dtype=C1.dtype, device=C1.device)
         else:
-            g_noise, C0 = _centred(g_noise, noise)
+            g_noise, C0 = _centered(g_noise, noise)
         return cls(g_data, CovarianceFlow.from_covariances(C0, C1), g_noise)
 
     @classmethod
@@ -135,7 +135,7 @@ class OneStepFlow(nn.Module, Saveable):
 
         Raises:
             RangeError: If the steps or the method do not exist, or the exact flow is asked
-                of a operator that has none.
+                of an operator that has none.
         """
         return self.flow_map(0.0, 1.0, steps, method)
 
@@ -161,11 +161,8 @@ class OneStepFlow(nn.Module, Saveable):
 
     def noise(self, count: int, seed: int | None = None, temperature: float = 1.0) -> Tensor:
         """N(0, temperature²) noise (count, *g_noise.in_shape), the same for the same seed."""
-        check_between(count, 1, math.inf, "the number of samples")
         check_between(temperature, 0.0, math.inf, "the temperature")
-        like = reference(self.operator)
-        assert like is not None, "a operator of operators holds numbers"
-        return temperature * normal((count, *self.g_noise.in_shape), seed, like)
+        return temperature * samples(count, self.g_noise.in_shape, seed, numbers_of(self.operator))
 
     @torch.no_grad()
     def sample(
@@ -288,7 +285,7 @@ class OneStepFlow(nn.Module, Saveable):
 
 
 @torch.no_grad()
-def _centred(g: Bijection, batches: Iterable[Tensor]) -> tuple[Bijection, Tensor]:
+def _centered(g: Bijection, batches: Iterable[Tensor]) -> tuple[Bijection, Tensor]:
     """g with the mean of its latents subtracted, and their covariance."""
     moments = Moments(latent_length(g))
     like = accumulate(moments, (g(batch) for batch in batches))

@@ -4,7 +4,7 @@ from linearizer.bijections.base import Bijection, Inverse
 from linearizer.bijections.chain import Chain
 from linearizer.bijections.coupling import AdditiveCoupling, AffineCoupling, Conditioner, Coupling
 from linearizer.bijections.invertible_linear import Conv1x1, LULinear, Orthogonal
-from linearizer.bijections.log_det import HasLogDet, VolumePreserving, forward_and_log_det
+from linearizer.bijections.log_det import HasLogDet, VolumePreserving
 from linearizer.bijections.multiscale import Haar, PartialBijection
 from linearizer.bijections.normalization import ActNorm, Centering
 from linearizer.bijections.rearrange import Flatten, Identity, Patches, Permute, Squeeze
@@ -31,5 +31,4 @@ __all__ = [
     "Permute",
     "Squeeze",
     "VolumePreserving",
-    "forward_and_log_det",
 ]

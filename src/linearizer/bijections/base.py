@@ -2,16 +2,17 @@
 
 import abc
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self, final
 
 import torch
 from torch import Tensor, nn
 
-from linearizer._checks import Shape, as_shape, check_image, check_input
-from linearizer._modes import differentiable, in_single, own_precision
+from linearizer._checks import Shape, as_shape
+from linearizer._gate import call_checked, checked_result, refuse_overrides
+from linearizer._modes import differentiable, in_single
 from linearizer.bijections import inner
-from linearizer.errors import InterfaceError, ShapeError
+from linearizer.errors import ShapeError
 from linearizer.saving import Saveable
 
 
@@ -20,9 +21,8 @@ class Bijection(nn.Module, Saveable, abc.ABC):
 
     Subclasses define `_forward` and `_inverse`, and `_forward_and_log_det` where there is a cheap
     one; every axis left of the event is batch. Users call `forward`, `inverse` and
-    `forward_and_log_det`, which nothing overrides: the gate, where what comes and what is
-    returned is checked once, and where a `torch.autocast` from outside ends, because what it
-    rounds cannot be inverted.
+    `forward_and_log_det`, which no class overrides: they are the gate that checks input and result
+    once. A `torch.autocast` from outside ends there, because what it rounds cannot be inverted.
 
     Args:
         in_shape: Event shape of the points x, such as 8 or (1, 28, 28).
@@ -36,7 +36,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
     in_shape: Shape
     out_shape: Shape
     ours: ClassVar[bool] = True
-    """Whether a class is the library's own: one that the others need not check."""
+    """Whether a class is the library's own, whose results need no check inside a larger map."""
 
     def __init__(
         self, in_shape: int | Sequence[int], out_shape: int | Sequence[int] | None = None
@@ -55,40 +55,41 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         """Refuse a class that would go around the gate."""
         super().__init_subclass__(**options)
         cls.ours = cls.__module__.partition(".")[0] == __name__.partition(".")[0]
-        for name in ("forward", "inverse", "forward_and_log_det"):
-            if getattr(cls, name) is not getattr(Bijection, name):
-                raise InterfaceError(
-                    f"expected {cls.__name__} to define _{name}, got one that overrides {name}, "
-                    f"where shapes and dtypes are checked; rename the method to _{name}"
-                )
+        refuse_overrides(cls, Bijection, "forward", "inverse", "forward_and_log_det")
 
     @final  # type: ignore[misc]  # a module's is an attribute
     def forward(self, x: Tensor) -> Tensor:
         """Map points `(*batch, *in_shape)` to latents `(*batch, *out_shape)`.
 
         Raises:
-            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+            ShapeError: If the event shape differs.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
-        return self._checked(self._forward, x, self.in_shape, self.out_shape)
+        return call_checked(self, self._forward, x, self.in_shape, self.out_shape)
 
     @final
     def inverse(self, z: Tensor) -> Tensor:
         """Map latents `(*batch, *out_shape)` back to points `(*batch, *in_shape)`.
 
         Raises:
-            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+            ShapeError: If the event shape differs.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
-        return self._checked(self._inverse, z, self.out_shape, self.in_shape)
+        return call_checked(self, self._inverse, z, self.out_shape, self.in_shape)
 
     @final
     def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return `g(x)` of shape `(*batch, *out_shape)` and `log|det J_g(x)|` of `(*batch)`.
 
-        By g's own way, or else through the full Jacobian, which costs n backward passes an
-        event: meant for small n and for tests.
+        By g's own method, or else through the full Jacobian, which costs n backward passes for
+        each event: meant for small n and for tests.
 
         Raises:
-            ShapeError: If the event shape differs; DtypeError, DeviceError likewise.
+            ShapeError: If the event shape differs.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
         log_dets: list[Tensor] = []
 
@@ -97,29 +98,20 @@ class Bijection(nn.Module, Saveable, abc.ABC):
             log_dets.append(log_det)
             return z
 
-        z = self._checked(image, x, self.in_shape, self.out_shape)
-        check_image(log_dets[0], x, self.in_shape, (), f"the log-determinant of {_name(self)}")
-        return z, log_dets[0]
-
-    def _checked(
-        self, function: Callable[[Tensor], Tensor], x: Tensor, given: Shape, made: Shape
-    ) -> Tensor:
-        check_input(x, given, self)
-        with own_precision(x.device):
-            image = function(x)
-        check_image(image, x, given, made, f"what {_name(self)} returns")
-        return image
+        z = call_checked(self, image, x, self.in_shape, self.out_shape)
+        log_det = log_dets[0]
+        return z, checked_result(self, log_det, x, self.in_shape, (), "the log-determinant")
 
     @abc.abstractmethod
     def _forward(self, x: Tensor) -> Tensor:
-        """The map, of points that fit."""
+        """The image g(x) of points that fit."""
 
     @abc.abstractmethod
     def _inverse(self, z: Tensor) -> Tensor:
-        """The map back, of latents that fit."""
+        """The points g⁻¹(z) of latents that fit."""
 
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map and its log-determinants, of points that fit."""
+        """The image and the log-determinants of points that fit."""
         batch = x.shape[: x.ndim - len(self.in_shape)]
         n = torch.Size(self.in_shape).numel()
         events = x.reshape(batch.numel(), *self.in_shape)
@@ -207,7 +199,3 @@ class Inverse(Bijection):
     def same_as(self, other: Bijection) -> bool:
         """Whether both invert the same bijection."""
         return isinstance(other, Inverse) and self.bijection.same_as(other.bijection)
-
-
-def _name(g: Bijection) -> str:
-    return type(g).__name__

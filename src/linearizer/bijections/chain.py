@@ -14,7 +14,7 @@ class Chain(Bijection):
     """The composition `x ↦ g_k(... g_1(x))`, first one first.
 
     Raises:
-        ShapeError: If it is empty, or neighbouring shapes do not fit.
+        ShapeError: If it is empty, or neighboring shapes do not fit.
 
     Example:
         >>> import torch, linearizer as lz
@@ -62,7 +62,7 @@ class Chain(Bijection):
         return Chain(*layers)
 
     def initialize(self, x: Tensor) -> Tensor:
-        """Initialise each on what the ones before it return."""
+        """Initialize each on what the ones before it return."""
         for g in self.bijections:
             x = g.initialize(x)  # type: ignore[operator]
         return x

@@ -1,4 +1,4 @@
-"""Couplings: one part of the event stays, and tells how the other part is moved."""
+"""Couplings: one part of the event stays, and decides how the other part is moved."""
 
 import abc
 import math
@@ -144,7 +144,7 @@ class AffineCoupling(Coupling):
         first: Length of the first part; half of the axis if not given.
         flip: Move the first part rather than the second.
         log_scale_bound: Largest absolute log-scale of the layer, up to 5.
-        shift_bound: Largest absolute shift, softly bounded likewise; any if not given.
+        shift_bound: Largest absolute shift, bounded in the same soft way; any if not given.
 
     Example:
         >>> import torch, linearizer as lz
@@ -178,8 +178,8 @@ class AffineCoupling(Coupling):
     def _log_scale_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
         raw, shift = self._conditions(kept).unbind(-1 - len(self.in_shape))
         if self.shift_bound is not None:
-            shift = self.shift_bound * torch.tanh(shift / self.shift_bound)
-        return self.log_scale_bound * torch.tanh(raw / self.log_scale_bound), shift
+            shift = softly_bounded(shift, self.shift_bound)
+        return softly_bounded(raw, self.log_scale_bound), shift
 
     def _forward(self, x: Tensor) -> Tensor:
         return self._forward_and_log_det(x)[0]
@@ -194,6 +194,11 @@ class AffineCoupling(Coupling):
         log_scale, shift = self._log_scale_and_shift(kept)
         z = self._merge(kept, moved * torch.exp(log_scale) + shift)
         return z, log_scale.flatten(-len(self.in_shape)).sum(-1)
+
+
+def softly_bounded(x: Tensor, bound: float) -> Tensor:
+    """`bound · tanh(x / bound)`: x where it is small, and nowhere beyond the bound."""
+    return bound * torch.tanh(x / bound)
 
 
 @torch.no_grad()

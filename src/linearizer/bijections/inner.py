@@ -1,4 +1,4 @@
-"""What a bijection calls of its parts: what is behind the gate of ours, and the gate of others.
+"""What a bijection calls of its parts: our own methods directly, and others through their gate.
 
 The input was checked at the gate of the whole, and our own classes return what they promise. A
 user's class, and what stands in for a bijection (a compiled one), is called as a user would call
@@ -13,7 +13,7 @@ from torch.nn.modules import module
 
 def forward(g: Any, x: Tensor) -> Tensor:
     """g(x) of a part."""
-    image: Tensor = g._forward(x) if _is_ours(g) and not _is_heard(g) else g(x)
+    image: Tensor = g._forward(x) if _is_ours(g) and not _has_hooks(g) else g(x)
     return image
 
 
@@ -35,7 +35,7 @@ def _is_ours(g: Any) -> bool:
     return getattr(type(g), "ours", False)
 
 
-def _is_heard(g: Any) -> bool:
+def _has_hooks(g: Any) -> bool:
     """Whether `g(x)` does more than `g.forward(x)`."""
     return bool(
         g._compiled_call_impl is not None

@@ -11,12 +11,13 @@ from linearizer._modes import in_single
 from linearizer._rotation import Exponential
 from linearizer.bijections import inner
 from linearizer.bijections.base import Bijection
+from linearizer.bijections.coupling import softly_bounded
 from linearizer.bijections.log_det import VolumePreserving
 from linearizer.errors import ShapeError
 
 
 class Orthogonal(VolumePreserving):
-    """`x ↦ Q x` with Q exactly orthogonal, whatever the optimiser does to it.
+    """`x ↦ Q x` with Q exactly orthogonal, whatever the optimizer does to it.
 
     Q is the matrix exponential of a learned skew-symmetric matrix, random at the start, so both
     directions are isometries, in the full precision of whatever dtype the module is converted to.
@@ -54,7 +55,7 @@ class LULinear(Bijection):
         permutation: The index that each place of P x takes its entry from; random if not given.
 
     Raises:
-        RangeError: If `permutation` is none, or the bound is not between 1e-3 and 5.
+        RangeError: If `permutation` is not one, or the bound is not between 1e-3 and 5.
 
     Example:
         >>> import torch, linearizer as lz
@@ -78,7 +79,7 @@ class LULinear(Bijection):
         self.register_buffer("permutation", permutation)
 
     def _factors(self) -> tuple[Tensor, Tensor, Tensor]:
-        log_pivots = self.log_scale_bound * torch.tanh(self.upper.diagonal() / self.log_scale_bound)
+        log_pivots = softly_bounded(self.upper.diagonal(), self.log_scale_bound)
         upper = self.upper.triu(1) + torch.diag(log_pivots.exp())
         return self.lower.tril(-1), upper, log_pivots
 

@@ -1,4 +1,4 @@
-"""The log-determinant: which bijections have a cheap one."""
+"""The log-determinant, and which bijections have a cheap one."""
 
 import abc
 
@@ -20,7 +20,7 @@ class HasLogDet(abc.ABC):
 
     @abc.abstractmethod
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map and its log-determinants, of points that fit."""
+        """The image and the log-determinants of points that fit."""
 
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:
@@ -33,15 +33,3 @@ class VolumePreserving(Bijection, abc.ABC):
 
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self._forward(x), x.new_zeros(x.shape[: x.ndim - len(self.in_shape)])
-
-
-def forward_and_log_det(g: Bijection, x: Tensor) -> tuple[Tensor, Tensor]:
-    """`g.forward_and_log_det(x)`: latents `(*batch, *out_shape)`, log-determinants `(*batch)`.
-
-    Example:
-        >>> import torch, linearizer as lz
-        >>> z, log_det = lz.bijections.forward_and_log_det(lz.Identity(3), torch.randn(5, 3))
-        >>> log_det
-        tensor([0., 0., 0., 0., 0.])
-    """
-    return g.forward_and_log_det(x)

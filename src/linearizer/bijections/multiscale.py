@@ -97,7 +97,7 @@ class PartialBijection(Bijection):
         n: Length of the whole vectors, at least k.
 
     Raises:
-        ShapeError: If the bijection is none of vectors, or of longer ones.
+        ShapeError: If the bijection does not map vectors of at most n entries.
 
     Example:
         >>> import torch, linearizer as lz
@@ -132,7 +132,7 @@ class PartialBijection(Bijection):
         return torch.cat([z, rest], -1), log_det
 
     def initialize(self, x: Tensor) -> Tensor:
-        """Initialise g on the first entries."""
+        """Initialize the bijection on the first entries."""
         check_input(x, self.in_shape, self)
         first, rest = self._split(x)
         return torch.cat([self.bijection.initialize(first), rest], -1)

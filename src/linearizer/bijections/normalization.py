@@ -29,10 +29,11 @@ class Centering(VolumePreserving):
 
 
 class ActNorm(Bijection):
-    """`x ↦ exp(log_scale) · (x - shift)` a channel (Glow, arXiv:1807.03039, section 3.1).
+    """`x ↦ exp(log_scale) · (x - shift)`, with two learned numbers for each channel.
 
-    Both are learned. `initialize` sets them once from a batch, so that every channel leaves
-    with mean 0 and standard deviation 1; that it happened is kept in a buffer and survives saving.
+    `initialize` sets them once from a batch, so that every channel leaves with mean 0 and standard
+    deviation 1; that it happened is kept in a buffer and survives saving. Source: Glow,
+    arXiv:1807.03039, section 3.1.
 
     Args:
         shape: Event shape; the channels are its first axis.
@@ -66,7 +67,7 @@ class ActNorm(Bijection):
         return self._forward(x), log_det.expand(x.shape[: x.ndim - len(self.in_shape)])
 
     def resized(self, size: Sequence[int]) -> Bijection:
-        """The same numbers a channel for images of another size."""
+        """The same numbers for images of another size."""
         return self._with_shapes((self.shape[0], *size))
 
     @torch.no_grad()
@@ -77,7 +78,7 @@ class ActNorm(Bijection):
             ShapeError: If the batch is too small to have a standard deviation.
         """
         check_input(x, self.in_shape, self)
-        check_finite(x, "the batch that initialises ActNorm")
+        check_finite(x, "the batch that initializes ActNorm")
         if not bool(self.initialized):
             events = x.reshape(-1, *self.in_shape).transpose(0, 1).flatten(1)
             if events.shape[1] < 2:

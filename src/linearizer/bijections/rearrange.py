@@ -1,4 +1,4 @@
-"""Bijections that only move entries about: exact, free, and volume-preserving."""
+"""Bijections that only move entries: exact, free, and volume-preserving."""
 
 from collections.abc import Sequence
 
@@ -52,7 +52,7 @@ class Permute(VolumePreserving):
         axis: Event axis.
 
     Raises:
-        RangeError: If `permutation` is none of the axis.
+        RangeError: If `permutation` is not one of the axis.
 
     Example:
         >>> import torch, linearizer as lz
@@ -110,7 +110,7 @@ class Squeeze(VolumePreserving):
 
 
 class Patches(VolumePreserving):
-    """`(C, H, W) ↦ (H·W/p², C·p²)`: one row a patch, as transformers want it."""
+    """`(C, H, W) ↦ (H·W/p², C·p²)`: one row for each patch, as transformers take them."""
 
     def __init__(self, shape: Sequence[int], patch: int) -> None:
         self.shape, self.patch = as_shape(shape), patch

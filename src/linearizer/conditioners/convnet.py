@@ -13,7 +13,7 @@ from linearizer.saving import Saveable
 
 @dataclass(frozen=True)
 class ConvNet(Saveable):
-    """TrainingConfig of a convolutional network: 3×3, then 1×1 layers, then 3×3.
+    """Factory of a convolutional network: 3×3, then 1×1 layers, then 3×3.
 
     Args:
         width: Channels of each hidden layer.

@@ -12,13 +12,13 @@ from linearizer.saving import Saveable
 
 @dataclass(frozen=True)
 class MLP(Saveable):
-    """TrainingConfig of a multilayer perceptron on the flattened event.
+    """Factory of a multilayer perceptron on the flattened event.
 
     Args:
         width: Units of each hidden layer.
         depth: Hidden layers.
-        saturation: c of `c tanh(x / c)`, which the inputs go through: far from the data, where
-            nothing was learned, the network then hardly changes.
+        saturation: c of `c tanh(x / c)`, which the inputs go through; the network then hardly
+            changes far from the data, where it learned nothing.
 
     Example:
         >>> import torch, linearizer as lz

@@ -12,7 +12,7 @@ from linearizer.saving import Saveable
 
 @dataclass(frozen=True)
 class PatchTransformer(Saveable):
-    """TrainingConfig of a small vision transformer on patch tokens (T, D).
+    """Factory of a small vision transformer on patch tokens (T, D).
 
     Args:
         width: Channels of the residual stream; a multiple of `heads`.

@@ -15,9 +15,12 @@ from linearizer.operators.convolution import CircularConvolution
 class ConvolutionLeastSquares:
     """Least squares over circular convolutions: `min_k Σ |k * x - y|² + ridge |k|²`.
 
-    Batches leave one matrix a frequency, `Σ x xᴴ` and `Σ y xᴴ` in float64, so memory does not
-    grow with their number. Without a kernel size, every frequency is solved for itself; with
-    one, the normal equations of the small kernel are read off the correlations, which are the
+    Batches leave two matrices for each frequency, `Σ x xᴴ` and `Σ y xᴴ` in float64, so memory
+    does not grow with their number. A convolution multiplies each frequency by a matrix K, and
+    by Parseval's theorem the squares are summed there: without a kernel size, every frequency is
+    a problem of its own, `K Σ x xᴴ = Σ y xᴴ`, whose solution is the Wiener filter (Wiener,
+    Extrapolation, Interpolation, and Smoothing of Stationary Time Series, 1949). With a kernel
+    size, the normal equations of the few entries are read off the correlations, which are the
     inverse transform of these matrices.
 
     Args:
@@ -85,8 +88,8 @@ class ConvolutionLeastSquares:
             damped = self._xx + (ridge * energy + torch.finfo(torch.float64).tiny) * identity
             response = self._yx @ torch.linalg.pinv(damped, hermitian=True)
             kernel = torch.fft.irfft2(response.permute(2, 3, 0, 1), s=self.size)
-            centre = tuple(side // 2 for side in self.size)
-            kernel = torch.roll(kernel, centre, dims=(-2, -1))
+            center = tuple(side // 2 for side in self.size)
+            kernel = torch.roll(kernel, center, dims=(-2, -1))
         else:
             kernel = self._small_kernel(ridge * energy, kernel_size)
         return CircularConvolution(kernel.to(self._dtype), self.size)
@@ -98,7 +101,7 @@ class ConvolutionLeastSquares:
             RangeError: If the side is even or larger than the images.
         """
         if side % 2 == 0:
-            raise RangeError(f"expected a kernel with a centre, of odd side, got {side}")
+            raise RangeError(f"expected a kernel with a center, of odd side, got {side}")
         check_between(side, 1, min(self.size), "the side of the kernel")
         r = torch.fft.irfft2(self._xx.permute(2, 3, 0, 1), s=self.size)
         rows, columns = _offsets(side)
@@ -106,7 +109,10 @@ class ConvolutionLeastSquares:
         return gram.permute(0, 2, 1, 3).reshape(self.channels[0] * side**2, -1)
 
     def _small_kernel(self, ridge: float, side: int) -> Tensor:
-        """`Σ_jp k_oj[p] r_ij[p - q] = c_oi[q]`, with correlations r of x, and c of y with x."""
+        """The solution of `Σ_jp k_oj[p] r_ij[p - q] = c_oi[q]`, where the derivative is zero.
+
+        `r_ij[d] = Σ_s x_i[s] x_j[s - d]` are the correlations of x, and c those of y with x.
+        """
         gram = self.correlations(side)
         c_in, c_out = self.channels
         rows, columns = _offsets(side)
@@ -126,7 +132,7 @@ class ConvolutionLeastSquares:
 
 
 def _offsets(side: int) -> tuple[Tensor, Tensor]:
-    """Rows and columns of a kernel's entries from its centre, flattened."""
+    """Rows and columns of a kernel's entries from its center, flattened."""
     offsets = torch.arange(side) - side // 2
     rows, columns = torch.meshgrid(offsets, offsets, indexing="ij")
     return rows.flatten(), columns.flatten()

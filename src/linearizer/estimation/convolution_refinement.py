@@ -11,7 +11,7 @@ from linearizer.estimation.convolution_fit import ConvolutionLeastSquares
 from linearizer.operators.convolution import CircularConvolution
 
 DAMPING = 1e-3  # of the two metrics, relative to their mean
-EVERY = 4  # batch tells the length of a step
+EVERY = 4  # of so many batches, one is used for the length of a step
 
 
 def refine_convolution(
@@ -26,11 +26,12 @@ def refine_convolution(
     """Lower `½ Σ |decode(k * z) - y|²` over kernels k, where least squares cannot.
 
     Conjugate gradients on the kernel alone, in coordinates in which the second derivative is
-    nearer to the identity: rows are whitened by the correlations of z, columns by the mean of
-    JᵀJ with J the Jacobian of `decode`, which one random probe an image estimates. Each step
-    has the length that is best for the linearised problem (Gauss and Newton). A handful of
-    steps does what hundreds would without, and few steps keep the kernel near the start, so
-    that few pairs are enough.
+    nearer to the identity. With J the Jacobian of `decode` it is about `E JᵀJ ⊗ E z zᵀ`; with
+    `E z zᵀ = R Rᵀ` and `E JᵀJ = C Cᵀ` the kernel `C⁻ᵀ X R⁻¹` makes it `I ⊗ I` in X. One random
+    probe for each image estimates E JᵀJ. A step along d has the length `-⟨g, d⟩ / |J d|²` that is
+    best for the linearized problem (Gauss and Newton). A handful of steps does what hundreds
+    would without these coordinates, and few steps keep the kernel near the start, so that few
+    pairs are enough. Source: Nocedal, Wright, Numerical Optimization, 2006, chapters 5 and 10.
 
     Args:
         start: The least-squares solution.
@@ -38,7 +39,7 @@ def refine_convolution(
         pairs: Batches (z, y), all of which every step takes.
         decode: Differentiable, from (B, C_out, H, W) to the shape of y.
         steps: Evaluations of the loss; the best kernel that was met is returned.
-        progress: Told the mean squared error at each.
+        progress: Is called with the mean squared error at each.
     """
     C, side = start.kernel.shape[0], start.kernel.shape[-1]
     like = start.kernel.detach()
@@ -75,6 +76,7 @@ def refine_convolution(
         progress(2 * loss / count)
         if loss < lowest:
             best, lowest = x, loss
+        # Polak and Ribière's choice, restarted where it would turn back.
         turn = float((gradient * (gradient - last)).sum() / last.square().sum()) if step else 0.0
         direction, last = max(turn, 0.0) * direction - gradient, gradient
         if step < steps - 1:

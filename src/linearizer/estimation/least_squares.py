@@ -15,7 +15,7 @@ from linearizer.operators.low_rank import LowRank
 class LeastSquares:
     """Accumulates batches of latent pairs, and solves for A at any time.
 
-    `A = Z_y Z_xᵀ (Z_x Z_xᵀ + ridge I)⁻¹`, the minimiser of `|A Z_x - Z_y|² + ridge |A|²`; of
+    `A = Z_y Z_xᵀ (Z_x Z_xᵀ + ridge I)⁻¹`, the minimizer of `|A Z_x - Z_y|² + ridge |A|²`; of
     least norm where that is not unique. Moments are kept in float64.
 
     Args:
@@ -71,7 +71,8 @@ class LeastSquares:
         if rank is None:
             return Dense(A.to(self._dtype), self.in_shape, self.out_shape)
         check_between(rank, 1, min(m, n), "the rank")
-        # Reduced-rank regression: keep the fitted values' leading principal directions.
+        # Reduced-rank regression: with M the moments, |B X - Y|² is |A X - Y|² plus the square of
+        # (B - A) M^½, so B is A projected onto the leading eigenvectors of A M Aᵀ (Eckart, Young).
         fitted = A @ moments @ A.mT
         U = torch.linalg.eigh((fitted + fitted.mT) / 2).eigenvectors[:, -rank:]
         factors = (U.unflatten(0, self.out_shape), (A.mT @ U).unflatten(0, self.in_shape))

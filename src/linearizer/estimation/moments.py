@@ -16,8 +16,8 @@ _CHUNK = 512  # vectors folded in at once: the cost of an eigenproblem grows wit
 class _Stream(abc.ABC):
     """Batches of vectors merged around their own means (Chan, Golub, LeVeque, 1983).
 
-    A large mean so costs the covariance no digits. What subclasses keep is the scatter, the
-    sum of outer products of the centred vectors.
+    So a large mean costs the covariance no digits. What subclasses keep is the scatter, the
+    sum of outer products of the centered vectors.
     """
 
     def __init__(self, n: int) -> None:

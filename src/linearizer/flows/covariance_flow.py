@@ -9,9 +9,10 @@ from torch import Tensor
 from linearizer._checks import check_between
 from linearizer.errors import ShapeError
 from linearizer.flows.time_dependent import TimeDependentOperator
-from linearizer.operators.base import LinearOperator, register
+from linearizer.operators.base import LinearOperator
 from linearizer.operators.dense import Dense
 from linearizer.operators.diagonal import Diagonal
+from linearizer.operators.entries import register
 from linearizer.operators.low_rank import IdentityPlusLowRank
 
 
@@ -21,6 +22,10 @@ class SpectralFlow(TimeDependentOperator, abc.ABC):
     With variances λ of the end, measured in a basis in which the start has variance 1, least
     squares gives `A(t) = P diag(tλ / d) P⁻¹` with `d = (1-t)² + t²λ`, and the exact flow from
     0 to t is `P diag(√d) P⁻¹`: no network for A, and no steps.
+
+    Derivation, of one coordinate: `z_t = (1-t) z_0 + t z_1` has variance d, and covariance tλ
+    with z_1, so the best prediction of z_1 is `(tλ/d) z_t`. The velocity `(A - 1)/(1-t)` is
+    `(tλ - (1-t))/d = d'/(2d)`, the derivative of log √d: so `z_t = √d z_0`.
     """
 
     variances: Tensor
@@ -64,7 +69,7 @@ class SpectralFlow(TimeDependentOperator, abc.ABC):
 
 
 class CovarianceFlow(SpectralFlow):
-    """The optimal A(t) between two centred, independent latents of any covariances.
+    """The optimal A(t) between two centered, independent latents of any covariances.
 
     With covariances C0 = P Pᵀ and C1 = P Λ Pᵀ, least squares gives
     `A(t) = t C1 ((1-t)² C0 + t² C1)⁻¹`, which is diagonal in the basis P for all t.
@@ -183,8 +188,8 @@ class PrincipalCovarianceFlow(SpectralFlow):
 
     def eigenbasis(self) -> Callable[[Tensor], LinearOperator]:
         """`values ↦ α I + W diag(values - α) Wᵀ`, α the last value."""
-        return self._with_deviations
+        return self._with_eigenvalues
 
-    def _with_deviations(self, values: Tensor) -> LinearOperator:
+    def _with_eigenvalues(self, values: Tensor) -> LinearOperator:
         along, others = values[:-1], values[-1]
         return IdentityPlusLowRank(others, self.directions * (along - others), self.directions)

@@ -25,6 +25,8 @@ from linearizer.operators.low_rank import IdentityPlusLowRank, as_columns
 Method = Literal["euler", "midpoint", "heun", "rk4"]
 METHODS: tuple[Method, ...] = get_args(Method)
 State = TypeVar("State", Tensor, LinearOperator, "_Update")
+Velocity = Callable[[float], LinearOperator]
+Grid = list[tuple[float, float]]
 Tableau = tuple[Sequence[Sequence[float]], Sequence[float]]
 
 TABLEAUS: dict[str, Tableau] = {
@@ -33,11 +35,14 @@ TABLEAUS: dict[str, Tableau] = {
     "heun": ([[], [1.0]], [0.5, 0.5]),
     "rk4": ([[], [0.5], [0.0, 0.5], [0.0, 0.0, 1.0]], [1 / 6, 1 / 3, 1 / 3, 1 / 6]),
 }
-"""Butcher tableaus: the coefficients a of each stage, and the weights b of the sum."""
+"""Butcher tableaus: the coefficients a of each stage, and the weights b of the sum.
+
+Source: Hairer, Nørsett, Wanner, Solving Ordinary Differential Equations I, section II.1.
+"""
 
 
 def integrate(
-    velocity: Callable[[float], LinearOperator] | TimeDependentOperator,
+    velocity: Velocity | TimeDependentOperator,
     z: Tensor,
     steps: int,
     method: Method = "euler",
@@ -47,7 +52,7 @@ def integrate(
     """Solve `dz/dt = L(t) z` from `start` to `end` in equal steps.
 
     Args:
-        velocity: t ↦ L(t), or the A whose velocity it is, which is quicker where all
+        velocity: t ↦ L(t), or the operator A whose velocity it is, which is quicker where all
             times share something.
         z: Vectors at `start`, (*batch, n).
         steps: Number of steps.
@@ -82,7 +87,7 @@ def collapse(
 
     Exact for every method. Structure is kept: velocities that are the identity plus rank r
     collapse to the identity plus low rank, as long as that is below n, without a matrix of
-    n × n. Of large families, collapse under `torch.no_grad()`: gradients hold every product.
+    n × n. Of large operators, collapse under `torch.no_grad()`: gradients hold every product.
 
     Example:
         >>> import torch, linearizer as lz
@@ -93,46 +98,39 @@ def collapse(
         >>> torch.allclose(lz.flows.collapse(A, 20, "rk4")(z), many, atol=1e-5)
         True
     """
+    grid = _grid(steps, method, start, end)
     dtype = A.dtype
     wide = wide_dtype(dtype)
     if wide == dtype:
-        return _collapsed(A, steps, method, start, end)
-    return _collapsed(in_dtype(A, wide), steps, method, start, end)._in_dtype(dtype)
+        return _collapsed(A, grid, method)
+    return _collapsed(in_dtype(A, wide), grid, method)._in_dtype(dtype)
 
 
 @singledispatch
-def _collapsed(
-    A: TimeDependentOperator, steps: int, method: Method, start: float, end: float
-) -> LinearOperator:
-    field = A.field()
-    return _collapse(field, field(start), steps, method, start, end)
+def _collapsed(A: TimeDependentOperator, grid: Grid, method: Method) -> LinearOperator:
+    return _collapse(A.field(), grid, method)
 
 
 @_collapsed.register
-def _(A: SpectralFlow, steps: int, method: Method, start: float, end: float) -> LinearOperator:
-    """All velocities share one eigenbasis, so only eigenvalues are integrated: O(n) a step."""
-    first = Diagonal(A.rates(start))
-    result = _collapse(lambda t: Diagonal(A.rates(t)), first, steps, method, start, end)
-    values = result(torch.ones_like(A.variances))
-    return fuse(A.with_eigenvalues(values))
+def _(A: SpectralFlow, grid: Grid, method: Method) -> LinearOperator:
+    """The velocities share an eigenbasis: only eigenvalues are integrated, in O(n) a step."""
+    result = _collapse(lambda t: Diagonal(A.rates(t)), grid, method)
+    return fuse(A.with_eigenvalues(result(torch.ones_like(A.variances))))
 
 
-def _collapse(
-    velocity: Callable[[float], LinearOperator],
-    like: LinearOperator,
-    steps: int,
-    method: Method,
-    start: float,
-    end: float,
-) -> LinearOperator:
+def _collapse(velocity: Velocity, grid: Grid, method: Method) -> LinearOperator:
     """The product of all steps, multiplied two by two, four by four, ...
 
-    Neighbours of one size are multiplied as soon as there are two: ranks grow late, so that
+    A stage `k_s = L(t + c_s h) (z + h Σ_r a_sr k_r)` and a step `z + h Σ_s b_s k_s` are linear in
+    z: taken from the identity, a step is the matrix that it multiplies any z by.
+
+    Neighbors of one size are multiplied as soon as there are two: ranks grow late, so that
     factors are copied log(steps) times, and no more than log(steps) matrices are held.
     """
+    like = velocity(grid[0][0])
     one_step = _low_rank_step if isinstance(like, IdentityPlusLowRank) else _operator_step
     waiting: list[tuple[int, LinearOperator]] = []  # (number of steps, their product)
-    for t, h in _grid(steps, method, start, end):
+    for t, h in grid:
         count, product = 1, one_step(velocity, like, t, h, method)
         while waiting and waiting[-1][0] == count:
             product = fuse(product @ waiting.pop()[1])
@@ -145,11 +143,7 @@ def _collapse(
 
 
 def _operator_step(
-    velocity: Callable[[float], LinearOperator],
-    like: LinearOperator,
-    t: float,
-    h: float,
-    method: Method,
+    velocity: Velocity, like: LinearOperator, t: float, h: float, method: Method
 ) -> LinearOperator:
     """One step, taken from the identity."""
     one = torch.ones((), dtype=like.dtype, device=like.device)
@@ -180,13 +174,13 @@ class _Update:
 
 
 def _low_rank_step(
-    velocity: Callable[[float], LinearOperator],
-    like: LinearOperator,
-    t: float,
-    h: float,
-    method: Method,
+    velocity: Velocity, like: LinearOperator, t: float, h: float, method: Method
 ) -> LinearOperator:
-    """One step of velocities `a I + U Vᵀ`, of the rank of its distinct velocities together."""
+    """One step of velocities `a I + U Vᵀ`, of the rank of its distinct velocities together.
+
+    On a stage's place `y = s I + Σ_r U_r R_rᵀ` the velocity is
+    `(a I + U Vᵀ) y = a s I + Σ_r U_r (a R_r)ᵀ + U (s V + Σ_r R_r U_rᵀ V)ᵀ`.
+    """
     lefts: dict[float, Tensor] = {}
 
     def field(time: float, y: _Update) -> _Update:
@@ -208,7 +202,8 @@ def _low_rank_step(
     )
 
 
-def _grid(steps: int, method: str, start: float, end: float) -> list[tuple[float, float]]:
+def _grid(steps: int, method: str, start: float, end: float) -> Grid:
+    """The start and the length of each step."""
     if method not in TABLEAUS:
         raise RangeError(f"expected a method of {', '.join(TABLEAUS)}, got '{method}'")
     check_between(steps, 1, float("inf"), "the number of steps")

@@ -77,7 +77,7 @@ class LowRankHypernetwork(TimeDependentOperator):
             t: (*batch,).
 
         Raises:
-            ShapeError: If there is not one time a vector.
+            ShapeError: If there is not one time for each vector.
 
         Example:
             >>> import torch, linearizer as lz
@@ -89,7 +89,7 @@ class LowRankHypernetwork(TimeDependentOperator):
         check_event(z, self.shape, self)
         if t.shape != z.shape[:-1]:
             raise ShapeError(
-                f"expected one time a vector, {tuple(z.shape[:-1])}, got {tuple(t.shape)}; "
+                f"expected one time for each vector, {tuple(z.shape[:-1])}, got {tuple(t.shape)}; "
                 "expand the times to the batch"
             )
         U, V = self.factors(t)
@@ -114,7 +114,7 @@ class LowRankHypernetwork(TimeDependentOperator):
         return IdentityPlusLowRank(-1 / (1 - t), U / (1 - t), V)
 
     def flow(self, start: float = 0.0, end: float = 1.0) -> LinearOperator:
-        """There is none: the factors depend on t in no closed form.
+        """No exact flow exists: the factors depend on t in no closed form.
 
         Raises:
             RangeError: Always.
@@ -128,7 +128,7 @@ class LowRankHypernetwork(TimeDependentOperator):
         """`1 - 1/steps`: the paper's samplers stop one step before the pole.
 
         Raises:
-            RangeError: If there is one step or none: nothing would be left of the flow.
+            RangeError: If there are fewer than two steps: nothing would be left of the flow.
         """
         if steps < 2:
             raise RangeError(

@@ -3,16 +3,12 @@
 import abc
 from collections.abc import Callable, Sequence
 
-import torch
-from torch import Tensor, nn
-
-from linearizer._checks import Shape, as_shape, reference
-from linearizer.errors import DtypeError
+from linearizer._checks import HasNumbers, Shape, as_shape
 from linearizer.operators.base import LinearOperator
 from linearizer.saving import Saveable
 
 
-class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
+class TimeDependentOperator(HasNumbers, Saveable, abc.ABC):
     """An operator t ↦ A(t) that predicts the end of a flow: `z_1 ≈ A(t) z_t`.
 
     Its velocity field is `dz/dt = L(t) z` with `L(t) = (A(t) - I) / (1 - t)`.
@@ -35,35 +31,16 @@ class TimeDependentOperator(nn.Module, Saveable, abc.ABC):
     def field(self) -> Callable[[float], LinearOperator]:
         """L, for many times of one integration: what all of them share is computed once.
 
-        It is that of the numbers that the A holds now, so keep it no longer than needed.
+        It belongs to the numbers that A holds now, so keep it no longer than needed.
         """
         return self.velocity
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the numbers."""
-        return self._numbers().device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Dtype of the numbers."""
-        return self._numbers().dtype
-
-    def _numbers(self) -> Tensor:
-        tensor = reference(self)
-        if tensor is None:
-            raise DtypeError(
-                f"expected {type(self).__name__} to hold a floating-point tensor, got none; "
-                "register its numbers with register_buffer"
-            )
-        return tensor
 
     @abc.abstractmethod
     def flow(self, start: float = 0.0, end: float = 1.0) -> LinearOperator:
         """The exact flow from one time to another, the limit of infinitely many steps.
 
         Raises:
-            RangeError: If the operator has none in closed form.
+            RangeError: If the operator has no flow in closed form.
         """
 
     @abc.abstractmethod

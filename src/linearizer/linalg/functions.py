@@ -107,7 +107,7 @@ def pinv(A: LinearOperator) -> LinearOperator:
 
 @exact
 def solve(A: LinearOperator, y: Tensor) -> Tensor:
-    """The z of least norm among those that minimise |A z - y|, which is A⁺ y."""
+    """The z of least norm among those that minimize |A z - y|, which is A⁺ y."""
     z: Tensor = pinv(A)(y)
     return z
 

@@ -72,16 +72,17 @@ def _sum(A: LinearOperator, B: LinearOperator) -> LinearOperator:
         return A._scaled(torch.full((), 2.0, dtype=A.dtype, device=A.device))
     if isinstance(A, ScaledIdentity):
         A, B = B, A
+    # (α I + U Vᵀ) + (β I + S Tᵀ) = (α + β) I + [U, S] [V, T]ᵀ, and no identity where both are 0.
     if _both(A, B, _LOW_RANK_UPDATE) and not isinstance(A, ScaledIdentity):
         (a, U, V), (b, S, T) = _update(A), _update(B)
         factors = torch.cat([U, S], -1), torch.cat([V, T], -1)
         return LowRank(*factors) if _both(A, B, _LOW_RANK) else IdentityPlusLowRank(a + b, *factors)
     if isinstance(B, ScaledIdentity):
         parts = A.blocks()
-        if parts.similar:
+        if parts.similar:  # L D Lᵀ + β I = L (D + β I) Lᵀ, as L Lᵀ = I
             return parts.rebuild(tuple(M + B.scale * _identity(M) for M in parts.matrices))
     if blockwise := _blockwise(A, B):
-        parts, others = blockwise
+        parts, others = blockwise  # L D Rᵀ + L E Rᵀ = L (D + E) Rᵀ
         added = zip(parts.matrices, others.matrices, strict=True)
         return parts.rebuild(tuple(M + N for M, N in added))
     return Dense(A.to_dense() + B.to_dense(), A.in_shape, A.out_shape)
@@ -98,7 +99,8 @@ def _product(A: LinearOperator, B: LinearOperator) -> LinearOperator:
     if isinstance(B, _LOW_RANK):  # A S Tᵀ = (A S) Tᵀ
         _, S, T = _update(B)
         return LowRank(A._image(S.movedim(-1, 0)).movedim(0, -1), T)
-    if _both(A, B, _LOW_RANK_UPDATE):  # αβ I + [U, αS + U VᵀS] [βV, T]ᵀ
+    # (α I + U Vᵀ) (β I + S Tᵀ) = αβ I + U (β V)ᵀ + (α S + U VᵀS) Tᵀ
+    if _both(A, B, _LOW_RANK_UPDATE):
         (a, U, V), (b, S, T) = _update(A), _update(B)
         if U.shape[-1] + S.shape[-1] > A.n_in:  # then a matrix is smaller
             return _matrix_product(A, B)
@@ -106,7 +108,7 @@ def _product(A: LinearOperator, B: LinearOperator) -> LinearOperator:
         return IdentityPlusLowRank(a * b, left, torch.cat([b * V, T], -1))
     blockwise = _blockwise(A, B)
     if blockwise and blockwise[0].similar and blockwise[1].similar:
-        parts, others = blockwise
+        parts, others = blockwise  # L D Lᵀ L E Lᵀ = L D E Lᵀ, as LᵀL = I
         multiplied = zip(parts.matrices, others.matrices, strict=True)
         return parts.rebuild(tuple(M @ N for M, N in multiplied))
     return _matrix_product(A, B)
@@ -130,8 +132,8 @@ def _matrix_product(A: LinearOperator, B: LinearOperator) -> LinearOperator:
     return Dense(columns.flatten(1).mT, B.in_shape, A.out_shape)
 
 
-def _both(A: LinearOperator, B: LinearOperator, family: tuple[type[LinearOperator], ...]) -> bool:
-    return isinstance(A, family) and isinstance(B, family)
+def _both(A: LinearOperator, B: LinearOperator, kinds: tuple[type[LinearOperator], ...]) -> bool:
+    return isinstance(A, kinds) and isinstance(B, kinds)
 
 
 def _identity(like: Tensor) -> Tensor:

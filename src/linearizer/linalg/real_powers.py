@@ -99,7 +99,8 @@ def _divided_differences(values: Tensor, exponent: float) -> Tensor:
 def _power_by_logarithm(M: Tensor, exponent: float, zero: float) -> Tensor:
     """`M^s = N^(s-1) M` for `N = M P + c (I - P)`, with P the orthogonal projector on the range.
 
-    N is M on the range of M and c = σ_max beside it: it has a logarithm also where M is
+    N is M on the range of M, because P x = x there, and all that M returns lies there: so
+    `N^(s-1) M = M^(s-1) M`. Beside it N is c = σ_max, so that it has a logarithm also where M is
     singular, unless the eigenvalue zero is defective. N^(s-1) multiplies rounding by up to
     1 / σ_min(N), so what would lose half of the digits counts as defective.
     """
@@ -117,8 +118,9 @@ def _power_by_logarithm(M: Tensor, exponent: float, zero: float) -> Tensor:
 def matrix_log(M: Tensor, zero: float) -> Tensor:
     """The principal logarithm of a batch of matrices (..., n, n).
 
-    Square roots bring M near I, a Padé approximant in partial fractions takes the logarithm
-    there, and doubling undoes the roots (Higham, Functions of Matrices, 2008, chapter 11).
+    Square roots bring M near I, a Padé approximant takes the logarithm there, and doubling
+    undoes the roots: `log M = 2^k log M^(1/2^k)`. The approximant is Gauss and Legendre's rule
+    for `log(I + X) = ∫₀¹ (I + tX)⁻¹ X dt` (Higham, Functions of Matrices, 2008, chapter 11).
 
     Args:
         M: The matrices.
@@ -152,7 +154,11 @@ def matrix_log(M: Tensor, zero: float) -> Tensor:
 
 
 def _square_root(M: Tensor, steps: int = 60) -> Tensor:
-    """The principal square root by the product form of the Denman-Beavers iteration."""
+    """The principal square root by the product form of the Denman-Beavers iteration.
+
+    Newton's iteration for X² = M with `product = X⁻¹ M X⁻¹`, which tends to I, beside X: unlike
+    the plain one it is stable (Cheng, Higham, Kenney, Laub, 2001).
+    """
     identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
     root, product = M, M
     accuracy = 10 * M.shape[-1] * torch.finfo(M.dtype).eps

@@ -1,38 +1,39 @@
 """What a linear operator is, and how operators combine: lazily, checked when built.
 
-An operator is its action and the action of its transpose, behind a gate that checks what comes
-in and what goes out. Sums, scalings, products and
-transposes are nodes that hold their parts, so a parameter that is trained later, or moved
-to another device, is the same parameter everywhere it occurs.
+An operator is its action and the action of its transpose; the base class checks what comes in
+and what goes out. Sums, scalings, products and transposes are nodes that hold their parts, so a
+parameter that is trained later, or moved to another device, is the same one everywhere it occurs.
 """
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from linearizer._checks import Shape, as_shape, check_image, check_input, reference
-from linearizer._modes import in_dtype, own_precision
-from linearizer.errors import DeviceError, DtypeError, InterfaceError, ShapeError
+from linearizer._checks import HasNumbers, Shape, as_shape, check_alike
+from linearizer._gate import call_checked, checked_result, refuse_overrides
+from linearizer._modes import in_dtype
+from linearizer.errors import ShapeError
 from linearizer.operators.blocks import Blocks
+from linearizer.operators.entries import as_scalar, register
 from linearizer.saving import Saveable
 
 if TYPE_CHECKING:
     from scipy.sparse import linalg
 
 
-class LinearOperator(nn.Module, Saveable, abc.ABC):
+class LinearOperator(HasNumbers, Saveable, abc.ABC):
     """A linear map A from events of `in_shape` to events of `out_shape`.
 
     Subclasses define `_forward` (A z) and `_adjoint` (Aᵀ y), for input that is checked; every
     axis left of the event is batch. The algebra (`svd`, `pinv`, `expm`, ...) is in functions,
-    which use the structure of an operator where its class tells it by `blocks`.
+    which use the structure of an operator where its class declares one by `blocks`.
 
     Raises:
-        InterfaceError: If a subclass defines `forward` or `adjoint`, and so goes round the checks.
+        InterfaceError: If a subclass defines `forward` or `adjoint`, and so goes around the checks.
 
     Example:
         >>> import torch, linearizer as lz
@@ -54,27 +55,24 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
         self.out_shape = self.in_shape if out_shape is None else as_shape(out_shape)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a class that goes round the gate."""
+        """Refuse a class that goes around the gate."""
         super().__init_subclass__(**kwargs)
-        for name in ("forward", "adjoint"):
-            if name in vars(cls):
-                raise InterfaceError(
-                    f"expected {cls.__name__} to define _{name}, got {name}, which checks its "
-                    f"input and calls _{name}; rename the method"
-                )
+        refuse_overrides(cls, LinearOperator, "forward", "adjoint")
 
     def forward(self, z: Tensor) -> Tensor:
         """A z, for z of shape `(*batch, *in_shape)`.
 
         Raises:
             ShapeError: If z has another event shape, or the class returns another one than it
-                declares; DtypeError, DeviceError likewise.
+                declares.
+            DtypeError: If the dtypes differ.
+            DeviceError: If the devices differ.
         """
-        return self._gate(z, self.in_shape, self._image)
+        return call_checked(self, self._forward, z, self.in_shape, self.out_shape)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Aᵀ y, for y of shape `(*batch, *out_shape)`; it raises as `forward` does."""
-        return self._gate(y, self.out_shape, self._adjoint_image)
+        return call_checked(self, self._adjoint, y, self.out_shape, self.in_shape)
 
     @abc.abstractmethod
     def _forward(self, z: Tensor) -> Tensor:
@@ -84,20 +82,15 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
     def _adjoint(self, y: Tensor) -> Tensor:
         """Aᵀ y, for y that fits."""
 
-    def _gate(self, z: Tensor, shape: Shape, action: Callable[[Tensor], Tensor]) -> Tensor:
-        check_input(z, shape, self)
-        with own_precision(z.device):
-            return action(z)
-
     def _image(self, z: Tensor) -> Tensor:
         """What lazy nodes call of their parts: only the result is checked."""
-        return _checked(self, self._forward(z), z, self.in_shape, self.out_shape)
+        return checked_result(self, self._forward(z), z, self.in_shape, self.out_shape)
 
     def _adjoint_image(self, y: Tensor) -> Tensor:
-        return _checked(self, self._adjoint(y), y, self.out_shape, self.in_shape)
+        return checked_result(self, self._adjoint(y), y, self.out_shape, self.in_shape)
 
     def blocks(self) -> Blocks:
-        """The reduction to small blocks that teaches the algebra a structure: here, to one block.
+        """The reduction to small blocks that declares a structure to the algebra; here, to one.
 
         Override it in a class with structure. Then the pseudo-inverse, the rank, powers, the
         exponential, multiples, and sums and products with its like all keep it.
@@ -106,7 +99,7 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
 
     @property
     def is_structured(self) -> bool:
-        """Whether the class tells its structure by `blocks`."""
+        """Whether the class declares a structure by `blocks`."""
         return type(self).blocks is not LinearOperator.blocks
 
     def _scaled(self, factor: Tensor) -> "LinearOperator":
@@ -153,16 +146,6 @@ class LinearOperator(nn.Module, Saveable, abc.ABC):
     def n_out(self) -> int:
         """Numbers in one output event."""
         return torch.Size(self.out_shape).numel()
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Dtype of the entries."""
-        return _entries(self).dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the entries."""
-        return _entries(self).device
 
     def to_dense(self) -> Tensor:
         """The matrix `(n_out, n_in)` of A on flattened events."""
@@ -256,11 +239,30 @@ class Scaled(LinearOperator):
         return self.factor * self.operator._adjoint_image(y)
 
 
-class Sum(LinearOperator):
+class _Pair(LinearOperator, abc.ABC):
+    """What a sum and a product share: two operators of one dtype and device."""
+
+    def __init__(
+        self, left: LinearOperator, right: LinearOperator, in_shape: Shape, out_shape: Shape
+    ) -> None:
+        check_alike(
+            right,
+            left,
+            "expected both operators to be",
+            "convert one with .to(dtype)",
+            "move one with .to(device)",
+        )
+        super().__init__(in_shape, out_shape)
+        self.left, self.right = left, right
+
+
+class Sum(_Pair):
     """A + B.
 
     Raises:
-        ShapeError: If the shapes differ; DtypeError, DeviceError likewise.
+        ShapeError: If the shapes differ.
+        DtypeError: If the dtypes differ.
+        DeviceError: If the devices differ.
     """
 
     def __init__(self, left: LinearOperator, right: LinearOperator) -> None:
@@ -269,9 +271,7 @@ class Sum(LinearOperator):
                 f"expected two operators of one shape to add, got {describe(left)} and "
                 f"{describe(right)}"
             )
-        _check_alike(left, right)
-        super().__init__(left.in_shape, left.out_shape)
-        self.left, self.right = left, right
+        super().__init__(left, right, left.in_shape, left.out_shape)
 
     def _forward(self, z: Tensor) -> Tensor:
         return self.left._image(z) + self.right._image(z)
@@ -280,11 +280,13 @@ class Sum(LinearOperator):
         return self.left._adjoint_image(y) + self.right._adjoint_image(y)
 
 
-class Product(LinearOperator):
+class Product(_Pair):
     """A B: first B, then A.
 
     Raises:
-        ShapeError: If A does not take what B returns; DtypeError, DeviceError likewise.
+        ShapeError: If A does not take what B returns.
+        DtypeError: If the dtypes differ.
+        DeviceError: If the devices differ.
     """
 
     def __init__(self, left: LinearOperator, right: LinearOperator) -> None:
@@ -293,52 +295,13 @@ class Product(LinearOperator):
                 f"expected the left operator to take {right.out_shape}, what the right one "
                 f"returns, got {describe(left)} @ {describe(right)}"
             )
-        _check_alike(left, right)
-        super().__init__(right.in_shape, left.out_shape)
-        self.left, self.right = left, right
+        super().__init__(left, right, right.in_shape, left.out_shape)
 
     def _forward(self, z: Tensor) -> Tensor:
         return self.left._image(self.right._image(z))
 
     def _adjoint(self, y: Tensor) -> Tensor:
         return self.right._adjoint_image(self.left._adjoint_image(y))
-
-
-def register(module: nn.Module, name: str, tensor: Tensor) -> None:
-    """Keep a tensor as a parameter if it is one, else as a buffer.
-
-    Its entries are laid out row by row, as they are in a file: another layout is multiplied in
-    another order, and a loaded operator would differ from the saved one in the last bit.
-    """
-    if isinstance(tensor, nn.Parameter):
-        tensor.data = tensor.data.contiguous()
-        module.register_parameter(name, tensor)
-    else:
-        module.register_buffer(name, tensor.contiguous())
-
-
-def as_scalar(value: float | Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A number as a tensor of a dtype and a device; a parameter must have both already.
-
-    Converting a parameter would make a copy, which does not follow it in training.
-    """
-    if isinstance(value, Tensor) and value.is_complex():
-        raise DtypeError(
-            f"expected a real number, got {value.dtype}; combine the real and the imaginary part"
-        )
-    converted = torch.as_tensor(value, dtype=dtype, device=device)
-    if isinstance(value, nn.Parameter) and converted is not value:
-        raise DtypeError(
-            f"expected a parameter of {dtype} on {device}, got {value.dtype} on {value.device}, "
-            "and a converted copy would not be trained; create it with this dtype and device"
-        )
-    return converted
-
-
-def apply_matrix(matrix: Tensor, z: Tensor, in_shape: Shape, out_shape: Shape) -> Tensor:
-    """The product of a matrix and flattened events, as events again."""
-    image = z.flatten(-len(in_shape)) @ matrix.mT
-    return image.unflatten(-1, out_shape)
 
 
 def check_size(operator: LinearOperator, shape: Sequence[int], what: str) -> None:
@@ -353,37 +316,6 @@ def check_size(operator: LinearOperator, shape: Sequence[int], what: str) -> Non
 def describe(operator: LinearOperator) -> str:
     """Name and shapes of an operator, for messages."""
     return f"{type(operator).__name__} {operator.in_shape} -> {operator.out_shape}"
-
-
-def _checked(
-    owner: LinearOperator, image: Tensor, z: Tensor, in_shape: Shape, out_shape: Shape
-) -> Tensor:
-    """The image of z, if it is one."""
-    check_image(image, z, in_shape, out_shape, f"what {type(owner).__name__} returns")
-    return image
-
-
-def _check_alike(left: LinearOperator, right: LinearOperator) -> None:
-    if left.dtype != right.dtype:
-        raise DtypeError(
-            f"expected operators of one dtype, got {left.dtype} and {right.dtype}; "
-            "convert one with .to(dtype)"
-        )
-    if left.device != right.device:
-        raise DeviceError(
-            f"expected operators on one device, got {left.device} and {right.device}; "
-            "move one with .to(device)"
-        )
-
-
-def _entries(operator: LinearOperator) -> Tensor:
-    tensor = reference(operator)
-    if tensor is None:
-        raise DtypeError(
-            f"expected {type(operator).__name__} to hold a floating-point tensor, got none; "
-            "register its numbers with register_buffer"
-        )
-    return tensor
 
 
 def _is_scalar(value: Any) -> bool:

@@ -1,10 +1,10 @@
 """The one mechanism behind the structured algebra: orthogonal reduction to small blocks.
 
 Every structure here is `A = L · diag(blocks) · Rᵀ` with orthonormal L and R: a diagonal is n
-blocks of 1×1, a low-rank one is a small core beside zeros, a circular convolution one block
-a frequency. What does not change under orthonormal maps (singular values, pseudo-inverse,
-rank, |det|) is then computed block by block; and where L = R, so is every matrix function
-(power, exponential, inverse). A structure is taught all of this by one `blocks` method.
+blocks of 1×1, a low-rank one is a small core beside zeros, a circular convolution one
+block for each frequency. What does not change under orthonormal maps (singular values,
+pseudo-inverse, rank, |det|) is then computed block by block; and where L = R, so is every matrix
+function (power, exponential, inverse). One `blocks` method gives a structure all of this.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Circular convolution: one small matrix a frequency, so its whole algebra is exact and cheap."""
+"""Circular convolution: a small matrix for each frequency, so its algebra is exact and cheap."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,19 @@ from torch import Tensor
 from linearizer._checks import Shape, as_shape
 from linearizer._modes import wide_dtype
 from linearizer.errors import ShapeError
-from linearizer.operators.base import LinearOperator, register
+from linearizer.operators.base import LinearOperator
 from linearizer.operators.blocks import Blocks
-from linearizer.operators.dense import check_real
+from linearizer.operators.entries import check_real, register
 
 
 class CircularConvolution(LinearOperator):
-    """`y_o[p] = Σ_i Σ_q k_oi[q] z_i[p - q + centre]` on images that wrap around.
+    """`y_o[p] = Σ_i Σ_q k_oi[q] z_i[p - q + center]` on images that wrap around.
 
-    The 2-D Fourier transform makes it block-diagonal: one C_out × C_in matrix a frequency.
+    The 2-D Fourier transform makes it block-diagonal: one C_out × C_in matrix for each frequency.
     The kernel stays real, so the block at -ω is the conjugate of the one at ω.
 
     Args:
-        kernel: (C_out, C_in, kh, kw), its centre at (kh // 2, kw // 2); trained if it is an
+        kernel: (C_out, C_in, kh, kw), its center at (kh // 2, kw // 2); trained if it is an
             `nn.Parameter`.
         size: (H, W) of the images, at least the kernel's.
 
@@ -66,12 +66,12 @@ class CircularConvolution(LinearOperator):
 
     def response(self) -> Tensor:
         """The matrices of all frequencies, complex, (H, W, C_out, C_in)."""
-        return torch.fft.fft2(self._centred(), s=self.size).permute(2, 3, 0, 1)
+        return torch.fft.fft2(self._kernel_at_origin(), s=self.size).permute(2, 3, 0, 1)
 
     def _half_response(self) -> Tensor:
-        return torch.fft.rfft2(self._centred(), s=self.size)
+        return torch.fft.rfft2(self._kernel_at_origin(), s=self.size)
 
-    def _centred(self) -> Tensor:
+    def _kernel_at_origin(self) -> Tensor:
         kh, kw = self.kernel.shape[2:]
         H, W = self.size
         kernel = self.kernel.to(wide_dtype(self.dtype))
@@ -97,7 +97,7 @@ class CircularConvolution(LinearOperator):
         return CircularConvolution(factor * self.kernel, self.size)
 
     def blocks(self) -> Blocks:
-        """One C_out×C_in a frequency; conjugate pairs counted twice."""
+        """One C_out × C_in block for each frequency; conjugate pairs count twice."""
         own, half, mirrored = (i.to(self.device) for i in conjugate_frequencies(self.size))
         response = self.response().flatten(0, 1)
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from linearizer.errors import DtypeError, RangeError, ShapeError
-from linearizer.operators.base import LinearOperator, apply_matrix, check_size, register
+from linearizer.operators.base import LinearOperator, check_size
 from linearizer.operators.blocks import Blocks
+from linearizer.operators.entries import apply_matrix, check_real, register
 
 
 class Dense(LinearOperator):
@@ -50,7 +51,7 @@ class Dense(LinearOperator):
         return self.matrix
 
     def blocks(self) -> Blocks:
-        """A single one: M."""
+        """M as the only block."""
         shapes = self.in_shape, self.out_shape
         square = self.in_shape == self.out_shape
         return Blocks((self.matrix[None],), (1,), lambda parts: Dense(parts[0][0], *shapes), square)
@@ -90,12 +91,3 @@ def as_operator(operator: LinearOperator | nn.Linear | Tensor) -> LinearOperator
         "wrap it as linearizer.Dense(torch.as_tensor(...)), or a function as "
         "linearizer.FunctionOperator(...)"
     )
-
-
-def check_real(tensor: Tensor, what: str) -> None:
-    """Raise unless the tensor holds real floating-point numbers."""
-    if not tensor.is_floating_point():
-        raise DtypeError(
-            f"expected {what} of real floating-point numbers, got {tensor.dtype}; "
-            "convert it with .float() or .double()"
-        )

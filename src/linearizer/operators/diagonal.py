@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from linearizer.errors import ShapeError
-from linearizer.operators.base import LinearOperator, register
+from linearizer.operators.base import LinearOperator
 from linearizer.operators.blocks import Blocks
-from linearizer.operators.dense import check_real
+from linearizer.operators.entries import check_real, register
 
 
 class Diagonal(LinearOperator):
@@ -31,13 +31,13 @@ class Diagonal(LinearOperator):
         return self.diagonal * z
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return self.diagonal * y
+        return self._forward(y)
 
     def _transposed(self) -> LinearOperator:
         return self
 
     def blocks(self) -> Blocks:
-        """n of 1×1."""
+        """One of 1×1 for each entry."""
 
         def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
             return Diagonal(parts[0].reshape(self.in_shape))
@@ -68,13 +68,13 @@ class ScaledIdentity(LinearOperator):
         return self.scale * z
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return self.scale * y
+        return self._forward(y)
 
     def _transposed(self) -> LinearOperator:
         return self
 
     def blocks(self) -> Blocks:
-        """One of 1×1, n times."""
+        """One of 1×1, which occurs n times."""
 
         def rebuild(parts: tuple[Tensor, ...]) -> LinearOperator:
             return ScaledIdentity(self.in_shape, parts[0].reshape(()))

@@ -20,7 +20,7 @@ class FunctionOperator(LinearOperator):
     are modules. It is saved only if they are saveable.
 
     Args:
-        function: A z, linear; `testing.check_operator` tells whether it is.
+        function: A z, linear; `testing.check_operator` checks that it is.
         in_shape: Event shape that it takes.
         out_shape: Event shape that it returns; `in_shape` if not given.
         transposed: Aᵀ y; `⟨A z, y⟩ = ⟨z, Aᵀ y⟩` is tried here with one pair of vectors. By

@@ -1,4 +1,4 @@
-"""Projections to train: idempotent by construction, whatever the optimiser does to them."""
+"""Projections to train: idempotent by construction, whatever the optimizer does to them."""
 
 import abc
 
@@ -23,7 +23,7 @@ class LearnedProjection(LinearOperator, abc.ABC):
         mask: Which coordinates are kept.
 
     Raises:
-        ShapeError: If the mask is no vector where one is needed.
+        ShapeError: If the mask must be a vector and is not.
     """
 
     def __init__(self, mask: BinaryMask) -> None:
@@ -66,8 +66,7 @@ class LearnedDiagonalProjection(LearnedProjection):
         return self.mask() * z
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        """The same: a diagonal is symmetric."""
-        return self.mask() * y
+        return self._forward(y)
 
     def blocks(self) -> Blocks:
         """Those of a `Diagonal`, with the gradient of the mask."""
@@ -103,7 +102,6 @@ class LearnedOrthogonalProjection(LearnedProjection):
         return (self.mask() * (z @ Q)) @ Q.mT
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        """The same: the projection is symmetric."""
         return self._forward(y)
 
     def frozen(self) -> LinearOperator:

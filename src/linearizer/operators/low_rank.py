@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from linearizer.errors import ShapeError
-from linearizer.operators.base import LinearOperator, apply_matrix, as_scalar, register
+from linearizer.operators.base import LinearOperator
 from linearizer.operators.blocks import Blocks
-from linearizer.operators.dense import check_real
+from linearizer.operators.entries import apply_matrix, as_scalar, check_real, register
 
 
 class LowRank(LinearOperator):

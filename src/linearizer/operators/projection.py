@@ -10,9 +10,9 @@ from linearizer import _differentiable as differentiable
 from linearizer._checks import check_finite
 from linearizer._modes import in_dtype, wide_dtype
 from linearizer.errors import RangeError, ShapeError
-from linearizer.operators.base import LinearOperator, describe, register
+from linearizer.operators.base import LinearOperator, describe
 from linearizer.operators.blocks import Blocks
-from linearizer.operators.dense import check_real
+from linearizer.operators.entries import check_real, register
 from linearizer.operators.low_rank import (
     IdentityPlusLowRank,
     LowRank,
@@ -107,7 +107,7 @@ class OrthogonalProjection(LinearOperator):
         return low_rank_product(self.basis, self.basis, z)
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return low_rank_product(self.basis, self.basis, y)
+        return self._forward(y)
 
     def transpose(self) -> LinearOperator:
         """P itself."""

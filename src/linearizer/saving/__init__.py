@@ -1,6 +1,6 @@
 """Saving and loading: structure as JSON, numbers as safetensors, never a pickle."""
 
-from linearizer.saving.describing import type_name
+from linearizer.saving.describing import is_importable, known_types, type_name
 from linearizer.saving.folder import current, files_in
 from linearizer.saving.reading import CONFIG_FILE, WEIGHTS_FILE
 from linearizer.saving.saveable import (
@@ -22,6 +22,8 @@ __all__ = [
     "current",
     "files_in",
     "find_model",
+    "is_importable",
+    "known_types",
     "list_pretrained",
     "load",
     "round_to_half_",

@@ -32,16 +32,14 @@ MAKERS = {
 }
 
 
-def build(
-    config: dict[str, Any], tensors: dict[str, Tensor], registry: Mapping[str, type]
-) -> object:
+def build(config: dict[str, Any], tensors: dict[str, Tensor], known: Mapping[str, type]) -> object:
     """The object that a config describes, with these weights.
 
     Raises:
         FileFormatError: If a type is not known.
         Exception: Whatever constructors raise at arguments that are not theirs.
     """
-    builder = _Builder(tensors, registry)
+    builder = _Builder(tensors, known)
     count = sum(PER_TENSOR + tensor.numel() for tensor in tensors.values())
     # Initial values must not move the user's random state, nor lie on the user's device.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"), _Bounded(FREE + TIMES * count):
@@ -53,8 +51,8 @@ def build(
 
 
 class _Builder:
-    def __init__(self, tensors: dict[str, Tensor], registry: Mapping[str, type]) -> None:
-        self._tensors, self._registry = tensors, registry
+    def __init__(self, tensors: dict[str, Tensor], known: Mapping[str, type]) -> None:
+        self._tensors, self._known = tensors, known
         self._built: list[Any] = []
         self._sizes: list[int] = []
         self._made: dict[str, Tensor] = {}
@@ -67,11 +65,11 @@ class _Builder:
         """Build the next object of the table."""
         if described.keys() != {"type", "args", "kwargs"}:
             raise KeyError(f"an object of {short(list(described))}")
-        cls = self._registry.get(described["type"])
+        cls = self._known.get(described["type"])
         if cls is None:
             raise FileFormatError(
                 f"expected a type that is known here, got {short(described['type'])}; "
-                "import the module that defines it before loading"
+                "import the module that defines it before loading, for nothing is imported here"
             )
         kinds = {p.kind for p in inspect.signature(cls).parameters.values()}
         if described["args"] and inspect.Parameter.VAR_POSITIONAL not in kinds:

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import sys
 from typing import Any
 
 from torch import Tensor, nn
@@ -27,12 +28,12 @@ class Describer:
         """JSON that `build` makes the same value of.
 
         Raises:
-            NotSaveableError: If it is no data, such as a lambda, or a number that JSON has not.
+            NotSaveableError: If it is no data, such as a lambda, or is NaN or infinite.
         """
         if isinstance(value, float) and not math.isfinite(value):
             raise NotSaveableError(
-                f"expected finite numbers, got {value}, which JSON has not; give another number, "
-                "or None where there is no bound"
+                f"expected finite numbers, got {value}, which JSON does not have; give "
+                "another number, or None where there is no bound"
             )
         if value is None or isinstance(value, bool | int | float | str):
             return value
@@ -59,6 +60,11 @@ class Describer:
 
     def _object(self, value: Any) -> int:
         if id(value) not in self._seen:
+            if not is_importable(type(value)):
+                raise NotSaveableError(
+                    f"expected classes that can be found by their names, got {type(value)!r}; "
+                    "define it at the top of a module, not inside a function"
+                )
             described: dict[str, Any] = {"type": type_name(type(value)), "args": [], "kwargs": {}}
             for name, parameter in inspect.signature(type(value)).parameters.items():
                 argument = getattr(value, name)
@@ -84,3 +90,30 @@ def type_name(cls: type) -> str:
     """The name of a class in config files: bare for ours, with its module for a user's."""
     ours = cls.__module__.split(".")[0] == __name__.split(".")[0]
     return cls.__name__ if ours else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def known_types(base: type) -> dict[str, type]:
+    """The classes under `base` that a config can name: those of modules that are imported.
+
+    They are found from their base class, never by the name that a file gives, so that no file
+    can have anything imported, or an attribute of a module computed.
+    """
+    known: dict[str, type] = {}
+    waiting: list[type] = [base]
+    while waiting:
+        derived: list[type] = waiting.pop().__subclasses__()
+        waiting += derived
+        known |= {type_name(cls): cls for cls in derived if is_importable(cls)}
+    return known
+
+
+def is_importable(cls: type) -> bool:
+    """Whether a class is what its module holds by its name.
+
+    Not so are classes inside functions, those that were defined anew since (in a notebook), and
+    the proxies that torch.export derives from ours.
+    """
+    found: object = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(name)  # not getattr, which may import
+    return found is cls

@@ -26,7 +26,7 @@ from linearizer.errors import (
 )
 from linearizer.saving.building import build
 from linearizer.saving.certificate import warn_unless_certified
-from linearizer.saving.describing import Describer, type_name, unique_tensors
+from linearizer.saving.describing import Describer, known_types, unique_tensors
 from linearizer.saving.folder import current, locked, remove, replacing
 from linearizer.saving.hub import HUB, download, push_folder
 from linearizer.saving.reading import (
@@ -58,14 +58,8 @@ class Saveable:
         True
     """
 
-    registry: ClassVar[dict[str, type["Saveable"]]] = {}
     certified: ClassVar[bool] = False
     """Whether `load` warns if no certificate says that the laws hold on the weights."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Make the class known to `load` by its name."""
-        super().__init_subclass__(**kwargs)
-        Saveable.registry[type_name(cls)] = cls
 
     def save_pretrained(
         self, folder: str | Path, *, overwrite: bool = False, compact: bool = False
@@ -168,7 +162,7 @@ def load_folder(folder: Path) -> Any:
         config = read_config(folder, list_pretrained())
         tensors = read_weights(folder, config)
         try:
-            root = build(config, tensors, Saveable.registry)
+            root = build(config, tensors, known_types(Saveable))
         except (FileFormatError, MissingExtraError, MemoryError):
             raise
         except Exception as error:  # whatever a constructor says of what is not its own
@@ -219,7 +213,7 @@ def save_parts(
         parts: Models by their places in the folder.
         folder: Is made if it does not exist.
         overwrite: Of `Saveable.save_pretrained`.
-        compact: Likewise.
+        compact: Of `Saveable.save_pretrained`.
         notes: Texts by the names of their files.
         former: Places that are to hold no model any more.
     """

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from linearizer._checks import Shape
 from linearizer._files import atomic_write
 from linearizer.applications import StyleTransfer
-from linearizer.applications.style_transfer.model import PLAIN
+from linearizer.applications.style_transfer import PLAIN
 from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
 from linearizer.errors import RangeError
@@ -22,6 +22,7 @@ from linearizer.saving.run_information import Opened
 from linearizer.training import HypernetworkStyleTraining, StyleTraining, TrainingBudget
 from linearizer.training.config import average_decay
 from linearizer.training.job import Job, train_and_save
+from linearizer.training.objectives.style_matching import StyleMatching
 from linearizer.training.progress import track
 from linearizer.training.teachers import FastNeuralStyle, teach
 
@@ -39,7 +40,7 @@ def train_style(run: StyleRun) -> None:
     wanted = 1 if by_paper else run.contents or len(train)
     train = train.take(torch.arange(min(len(train), wanted)))
 
-    def module(checkpoints: Path) -> StyleTraining:
+    def module(checkpoints: Path) -> StyleMatching:
         targets = torch.stack(
             [_targets(checkpoints, name, network, train) for name, network in networks.items()]
         )
@@ -49,7 +50,7 @@ def train_style(run: StyleRun) -> None:
         return objective(model, targets, run.steps)
 
     def finish(trained: LightningModule) -> StyleTransfer:
-        assert isinstance(trained, StyleTraining)
+        assert isinstance(trained, StyleMatching)
         if isinstance(trained, HypernetworkStyleTraining):
             trained.resolve()
         model, some = trained.model, train.images[:500].split(100)

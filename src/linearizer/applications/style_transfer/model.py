@@ -1,74 +1,41 @@
-"""Modular style transfer: one shared pair of bijections, and a linear operator a style."""
+"""Modular style transfer: one shared pair of bijections, and a linear operator for each style."""
 
-import copy
-import hashlib
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from linearizer import linalg, operators
-from linearizer._checks import check_between, check_event
-from linearizer._modes import differentiable, own_precision
+from linearizer import linalg
+from linearizer._checks import check_between
+from linearizer.applications.style_transfer import analysis, files, fitting, sizes
+from linearizer.applications.style_transfer.analysis import SharedBasis
+from linearizer.applications.style_transfer.files import STYLES, Style
 from linearizer.bijections import Bijection
-from linearizer.errors import FileFormatError, RangeError, ShapeError
-from linearizer.estimation import ConvolutionLeastSquares, refine_convolution
+from linearizer.errors import RangeError, ShapeError
 from linearizer.linearizer import Linearizer
 from linearizer.operators import CircularConvolution, LinearOperator
 from linearizer.saving import CONFIG_FILE, Saveable, files_in, save_parts
 
-STYLES, PLAIN = "styles", "plain"
-
-
-class Style(nn.Module, Saveable):
-    """One style as a file of its own: its operator, and which bijections it belongs to.
-
-    Args:
-        operator: A convolution of latents.
-        fingerprint: `StyleTransfer.fingerprint` of the bijections that it was made with.
-    """
-
-    def __init__(self, operator: CircularConvolution, fingerprint: str) -> None:
-        super().__init__()
-        self.operator, self.fingerprint = operator, fingerprint
-
-
-class SharedBasis(NamedTuple):
-    """Styles by their coordinates: `A_s = mean + Σ_i coordinates[s, i] · operators[i]`.
-
-    Attributes:
-        names: Of the styles.
-        mean: Of their operators.
-        operators: Orthonormal in their kernels, the most telling first.
-        coordinates: (styles, len(operators)).
-        shares: Of the variance between styles, for each operator.
-    """
-
-    names: list[str]
-    mean: CircularConvolution
-    operators: list[CircularConvolution]
-    coordinates: Tensor
-    shares: Tensor
+PLAIN = "plain"
+"""The name of the operator that leaves contents as they are."""
 
 
 class StyleTransfer(nn.Module, Saveable):
     """`f_style(x) = g_y⁻¹(A_style g_x(x))`: content goes through g_x, a style is an operator.
 
     Styles are mixed, weakened, undone and composed by linear algebra on their operators, which
-    is exact in the induced spaces: a mix of operators is the same mix of the stylised images,
+    is exact in the induced spaces: a mix of operators is the same mix of the stylized images,
     taken with the induced ⊕ and ⊙ of g_y. Source: arXiv:2510.08570, section 4.2, where styles
     are numbers that a network of the style's index makes; here each is an operator of its own.
 
-    Images of any size that the bijections' squeeze divides are stylised; others are padded by
+    Images of any size that the bijections' squeeze divides are stylized; others are padded by
     reflection and cropped.
 
     Args:
         g_x: Bijection of contents (C, H, W) to latents (c, h, w), of layers that resize.
-        g_y: Bijection of stylised images, with latents of the same shape.
+        g_y: Bijection of stylized images, with latents of the same shape.
         styles: Convolutions of latents by name.
 
     Raises:
@@ -93,16 +60,7 @@ class StyleTransfer(nn.Module, Saveable):
         styles: Mapping[str, CircularConvolution] | None = None,
     ) -> None:
         super().__init__()
-        if g_x.in_shape != g_y.in_shape or g_x.out_shape != g_y.out_shape:
-            raise ShapeError(
-                f"expected two bijections of one kind of images, got {g_x.in_shape} to "
-                f"{g_x.out_shape} and {g_y.in_shape} to {g_y.out_shape}"
-            )
-        if len(g_x.in_shape) != 3 or len(g_x.out_shape) != 3:
-            raise ShapeError(
-                f"expected bijections of images (C, H, W) to images, got {g_x.in_shape} to "
-                f"{g_x.out_shape}; style_bijection makes them"
-            )
+        sizes.check_pair(g_x, g_y)
         self.g_x, self.g_y = g_x, g_y
         self.styles = nn.ModuleDict()
         for name, operator in (styles or {}).items():
@@ -120,7 +78,7 @@ class StyleTransfer(nn.Module, Saveable):
 
         Raises:
             RangeError: If the name cannot be that of a file.
-            ShapeError: If the operator is none of the latents.
+            ShapeError: If the operator does not map the latents.
         """
         if not name.replace("-", "_").isidentifier():
             raise RangeError(
@@ -158,9 +116,8 @@ class StyleTransfer(nn.Module, Saveable):
             )
         for name, weight in weights.items():
             check_between(weight, -1e6, 1e6, f"the weight of {name}")
-        kernels = [(w, self.operator(name).kernel) for name, w in weights.items()]
-        side = max(k.shape[-1] for _, k in kernels)
-        total = sum(w * _enlarged(k, side) for w, k in kernels)
+        kernels = analysis.on_one_side([self.operator(name).kernel for name in weights])
+        total = sum(w * k for w, k in zip(weights.values(), kernels, strict=True))
         assert isinstance(total, Tensor), "there is a style"
         return CircularConvolution(total, self.g_x.out_shape[1:])
 
@@ -175,27 +132,17 @@ class StyleTransfer(nn.Module, Saveable):
         check_between(s, 0.0, 1.0, "the place between two styles")
         if not geodesic:
             return self.mix({a: 1 - s, b: s} if a != b else {a: 1.0})
-        A, B = self.operator(a), self.operator(b)
         if s in (0.0, 1.0):
-            return A if s == 0.0 else B
-        double_A = _in_double(A)
-        step = linalg.power(linalg.fuse(linalg.pinv(double_A) @ _in_double(B)), s)
-        return linalg.fuse(double_A @ step).to(A.dtype)
+            return self.operator(b if s else a)
+        return analysis.on_geodesic(self.operator(a), self.operator(b), s)
 
     # Maps
 
     def at(self, size: Sequence[int], operator: LinearOperator) -> Linearizer:
         """The Linearizer of an operator for images (C, *size), which the squeeze must divide."""
-        g_x = self._resized(self.g_x, size)
-        g_y = g_x if self.g_y is self.g_x else self._resized(self.g_y, size)
-        if operator.in_shape != g_x.out_shape:
-            if not isinstance(operator, CircularConvolution):
-                raise ShapeError(
-                    f"expected a convolution to use at {tuple(size)}, got a "
-                    f"{type(operator).__name__} for {operator.in_shape}"
-                )
-            operator = CircularConvolution(operator.kernel, g_x.out_shape[1:])
-        return Linearizer(g_x, operator, g_y)
+        g_x = sizes.resized(self.g_x, size)
+        g_y = g_x if self.g_y is self.g_x else sizes.resized(self.g_y, size)
+        return Linearizer(g_x, sizes.operator_for(g_x.out_shape, operator), g_y)
 
     @torch.no_grad()
     def stylize(
@@ -220,59 +167,49 @@ class StyleTransfer(nn.Module, Saveable):
         Raises:
             ShapeError: If the images are too small or have other channels.
         """
-        padded, crop = self._padded(images)
-        f = self.at(padded.shape[-2:], self._chosen(style))
-        z = f.g_x(padded)
+        whole, crop = self._padded(images)
+        f = self.at(whole.shape[-2:], self._chosen(style))
+        z = f.g_x(whole)
         latent = f.operator(z)
         if strength != 1.0:
             plain = z
             if PLAIN in self.styles:
-                plain = self.at(padded.shape[-2:], self.operator(PLAIN)).operator(z)
+                plain = self.at(whole.shape[-2:], self.operator(PLAIN)).operator(z)
             latent = torch.lerp(plain, latent, strength)
         styled = f.g_y.inverse(latent)
-        return styled[..., : crop[0], : crop[1]] if cropped else styled
+        return styled[crop] if cropped else styled
 
     @torch.no_grad()
     def undo(self, images: Tensor, style: str | Mapping[str, float] | LinearOperator) -> Tensor:
-        """The contents that were stylised, by the pseudo-inverse `g_x⁻¹(A⁺ g_y(x))`.
+        """The contents that were stylized, by the pseudo-inverse `g_x⁻¹(A⁺ g_y(x))`.
 
         The images must be the very numbers that `stylize` returned. Rounding them to 8 bits, or
         cropping them from padded ones, is amplified by the condition number of the style and the
         slopes of g, and what comes back is noise. A⁺ is computed in float64: in float32 rounding
         alone would hide the weakest directions of an operator this large.
         """
-        padded, crop = self._padded(images)
-        f = self.at(padded.shape[-2:], self._chosen(style))
-        inverse = linalg.pinv(_in_double(f.operator)).to(f.operator.dtype)
-        return f.g_x.inverse(inverse(f.g_y(padded)))[..., : crop[0], : crop[1]]
+        whole, crop = self._padded(images)
+        f = self.at(whole.shape[-2:], self._chosen(style))
+        inverse = linalg.pinv(analysis.in_double(f.operator)).to(f.operator.dtype)
+        return f.g_x.inverse(inverse(f.g_y(whole)))[crop]
 
     @torch.no_grad()
     def compose(self, images: Tensor, first: str, second: str) -> Tensor:
         """`g_y⁻¹(A_second A_first g_x(x))`."""
-        padded, crop = self._padded(images)
-        f = self.at(padded.shape[-2:], self.operator(first))
-        second_ = self.at(padded.shape[-2:], self.operator(second)).operator
-        return f.g_y.inverse(second_(f.operator(f.g_x(padded))))[..., : crop[0], : crop[1]]
+        whole, crop = self._padded(images)
+        f = self.at(whole.shape[-2:], self.operator(first))
+        second_ = self.at(whole.shape[-2:], self.operator(second)).operator
+        return f.g_y.inverse(second_(f.operator(f.g_x(whole))))[crop]
 
     @torch.no_grad()
     def cond(self, style: str | Mapping[str, float]) -> float:
         """The condition number of a style's operator: how far its undoing amplifies."""
-        return float(linalg.cond(_in_double(self._chosen(style))))
+        return float(linalg.cond(analysis.in_double(self._chosen(style))))
 
     @torch.no_grad()
     def distances(self) -> Tensor:
         """Relative distances between styles, `|A_a - A_b| / √(|A_a| |A_b|)`, (n, n)."""
-        matrices = [self.operator(name).response().flatten() for name in self.names]
-        norms = [float(m.norm()) for m in matrices]
-        return torch.tensor(
-            [
-                [
-                    float((a - b).norm()) / math.sqrt(p * q)
-                    for b, q in zip(matrices, norms, strict=True)
-                ]
-                for a, p in zip(matrices, norms, strict=True)
-            ]
-        )
+        return analysis.distances([self.operator(name) for name in self.names])
 
     @torch.no_grad()
     def directions(self, style: str, count: int) -> list[LinearOperator]:
@@ -284,22 +221,7 @@ class StyleTransfer(nn.Module, Saveable):
         Raises:
             RangeError: If there are not so many.
         """
-        A = self.operator(style)
-        check_between(count, 1, min(A.kernel.shape[:2]), "the number of directions")
-        reduced = _in_double(A).blocks()
-        triplets = [
-            torch.linalg.svd(matrices, full_matrices=False) for matrices in reduced.matrices
-        ]
-
-        def part(i: int) -> LinearOperator:
-            return reduced.rebuild(
-                tuple(
-                    S[:, i, None, None] * U[:, :, i, None] * Vh[:, i, None, :]
-                    for U, S, Vh in triplets
-                )
-            )
-
-        return [part(i).to(A.dtype) for i in range(count)]
+        return analysis.directions(self.operator(style), count)
 
     @torch.no_grad()
     def shared_basis(self) -> SharedBasis:
@@ -309,19 +231,7 @@ class StyleTransfer(nn.Module, Saveable):
             RangeError: If there are fewer than two styles.
         """
         names = [name for name in self.names if name != PLAIN]
-        if len(names) < 2:
-            raise RangeError(f"expected two styles or more to share a basis, got {names}")
-        kernels = [self.operator(name).kernel for name in names]
-        side = max(kernel.shape[-1] for kernel in kernels)
-        stacked = torch.stack([_enlarged(kernel, side) for kernel in kernels])
-        mean = stacked.mean(0)
-        U, S, Vh = torch.linalg.svd((stacked - mean).flatten(1).double(), full_matrices=False)
-        size, count = self.g_x.out_shape[1:], len(names) - 1
-        made = [CircularConvolution(k, size) for k in Vh[:count].to(mean).unflatten(1, mean.shape)]
-        coordinates, shares = (U * S)[:, :count], S[:count].square() / S.square().sum()
-        return SharedBasis(
-            names, CircularConvolution(mean, size), made, coordinates.to(mean), shares
-        )
+        return analysis.shared_basis(names, [self.operator(name) for name in names])
 
     # Learning a style without touching g
 
@@ -341,76 +251,51 @@ class StyleTransfer(nn.Module, Saveable):
         that look alike: `refinement` goes on to `|g_y⁻¹(A g_x(x)) - y|²`.
 
         Args:
-            pairs: Batches of contents and stylised images, (B, *g_x.in_shape) both.
+            pairs: Batches of contents and stylized images, (B, *g_x.in_shape) both.
             ridge: Of `ConvolutionLeastSquares.solve`.
-            kernel_size: Likewise.
+            kernel_size: Of `ConvolutionLeastSquares.solve`; None for a kernel of the images' size.
             refinement: Steps of `refine_convolution`, for which all pairs are kept in memory.
-            progress: Told the loss of each such step.
+            progress: Is called with the loss of each such step.
 
         Raises:
             RangeError: If a kernel of the images' size is to be refined.
         """
-        if refinement and kernel_size is None:
-            raise RangeError("expected the size of a kernel to refine, got None; an odd number")
-        if refinement and torch.is_inference_mode_enabled():
-            with torch.inference_mode(False):  # which knows no derivatives
-                return differentiable(self).fit(
-                    ((differentiable(x), differentiable(y)) for x, y in pairs),
-                    ridge=ridge,
-                    kernel_size=kernel_size,
-                    refinement=refinement,
-                    progress=progress,
-                )
-        channels = (self.g_x.out_shape[0], self.g_y.out_shape[0])
-        moments = ConvolutionLeastSquares(channels, self.g_x.out_shape[1:])
-        kept = []
-        for x, y in pairs:
-            z = self.g_x(x)
-            moments.update(z, self.g_y(y))
-            if refinement:
-                kept.append((z, y))
-        operator = moments.solve(ridge, kernel_size)
-        if not refinement:
-            return operator
-        with _frozen(self.g_y), own_precision(operator.device):
-            return refine_convolution(
-                operator, moments, kept, self.g_y.inverse, steps=refinement, progress=progress
-            )
+        return fitting.fit_operator(
+            self.g_x,
+            self.g_y,
+            pairs,
+            ridge=ridge,
+            kernel_size=kernel_size,
+            refinement=refinement,
+            progress=progress,
+        )
 
     @torch.no_grad()
     def from_picture(self, contents: Iterable[Tensor], picture: Tensor) -> CircularConvolution:
-        """A style from one picture: whitening and colouring of the latents' channels.
+        """A style from one picture: whitening and coloring of the latents' channels.
 
         `S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
         contents to those S_y of the picture's, and is the nearest such map to the identity
         (Mroueh, arXiv:1905.10820). Second moments are taken around zero, so that the map is
-        linear and not affine; g's ActNorms centre the latents roughly.
+        linear and not affine; g's ActNorms center the latents roughly.
 
         Args:
             contents: Batches (B, *g_x.in_shape).
             picture: (C, H, W), at least as large as the squeeze.
         """
-        moments = [_second_moment(self.g_x(x)) for x in contents]
+        moments = [fitting.second_moment(self.g_x(x)) for x in contents]
         if not moments:
             raise RangeError("expected contents to whiten, got none; pass a batch of images")
-        S_x = torch.stack(moments).mean(0)
-        padded, _ = self._padded(picture)
-        S_y = _second_moment(self._resized(self.g_y, padded.shape[-2:])(padded))
-        root = linalg.power(operators.Dense(S_y), 0.5).to_dense()
-        middle = linalg.power(operators.Dense(_symmetric(root @ S_x @ root)), -0.5).to_dense()
-        kernel = (root @ middle @ root).to(padded.dtype)
+        whole, _ = self._padded(picture)
+        target = fitting.second_moment(sizes.resized(self.g_y, whole.shape[-2:])(whole))
+        kernel = fitting.transport(torch.stack(moments).mean(0), target).to(whole.dtype)
         return CircularConvolution(kernel[..., None, None], self.g_x.out_shape[1:])
 
     # Files
 
     def fingerprint(self) -> str:
         """A hash of the weights of g_x and g_y: styles belong to one pair of bijections."""
-        digest = hashlib.sha256()
-        for g in (self.g_x, self.g_y):
-            for name, tensor in g.state_dict().items():
-                digest.update(name.encode())
-                digest.update(_bytes(tensor))
-        return digest.hexdigest()
+        return files.fingerprint(self.g_x, self.g_y)
 
     def saved_parts(self) -> dict[str, Saveable]:
         """The bijections in the folder, and each style in `styles/NAME`, to pass on alone."""
@@ -429,16 +314,10 @@ class StyleTransfer(nn.Module, Saveable):
         """Add a style that `save_style` wrote, and return its name, that of the folder.
 
         Raises:
-            FileFormatError: If it is none, or was made with other bijections.
+            FileFormatError: If it is no style, or was made with other bijections.
         """
-        style = Style.from_pretrained(place)
-        if style.fingerprint != self.fingerprint():
-            raise FileFormatError(
-                f"expected a style of this model in {place}, got one that was made with another "
-                "g; add it from its teacher or from pairs of images instead"
-            )
         name = name or Path(place).name
-        self.add(name, style.operator)
+        self.add(name, files.read_style(place, self.fingerprint()))
         return name
 
     def loaded_from(self, folder: Path) -> None:
@@ -463,65 +342,7 @@ class StyleTransfer(nn.Module, Saveable):
         """What the sides of an image must be multiples of."""
         return self.g_x.in_shape[1] // self.g_x.out_shape[1]
 
-    def _resized(self, g: Bijection, size: Sequence[int]) -> Bijection:
-        return g if tuple(size) == g.in_shape[1:] else g.resized(size)
-
-    def _padded(self, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Images with sides that the factor divides, and the sides that they had."""
-        channels, factor = self.g_x.in_shape[0], self.factor
-        height, width = images.shape[-2:]
-        check_event(images, (channels, height, width), "style transfer")
-        side = factor * max((op.kernel.shape[-1] for op in self._operators()), default=1)
-        if min(height, width) < side:
-            raise ShapeError(
-                f"expected images of at least {side}×{side} pixels, got {height}×{width}; "
-                "enlarge them"
-            )
-        pad = (0, -width % factor, 0, -height % factor)
-        flat = images.reshape(-1, channels, height, width)
-        padded = nn.functional.pad(flat, pad, mode="reflect") if any(pad) else flat
-        return padded.reshape(*images.shape[:-2], *padded.shape[-2:]), (height, width)
-
-    def _operators(self) -> Iterable[CircularConvolution]:
-        return (self.operator(name) for name in self.names)
-
-
-@contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
-    """No gradients for its parameters, for as long as it lasts."""
-    trained = [p for p in module.parameters() if p.requires_grad]
-    for p in trained:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in trained:
-            p.requires_grad_(True)
-
-
-def _enlarged(kernel: Tensor, side: int) -> Tensor:
-    """A kernel with zeros around it, its centre where that of a larger one is."""
-    missing = side // 2 - kernel.shape[-1] // 2
-    after = side - kernel.shape[-1] - missing
-    return nn.functional.pad(kernel, (missing, after, missing, after))
-
-
-def _in_double(operator: LinearOperator) -> LinearOperator:
-    """A copy in float64; the operator itself stays as it is."""
-    return copy.deepcopy(operator).double()
-
-
-def _second_moment(z: Tensor) -> Tensor:
-    """`mean z zᵀ` over pixels and images of latents (..., c, h, w), in float64, regularised."""
-    rows = z.double().movedim(-3, -1).flatten(0, -2)
-    S = rows.mT @ rows / len(rows)
-    return S + 1e-4 * S.diagonal().mean() * torch.eye(len(S), dtype=S.dtype)
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    """The numbers of a tensor as they lie in memory, in any dtype."""
-    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-
-
-def _symmetric(M: Tensor) -> Tensor:
-    return (M + M.mT) / 2
+    def _padded(self, images: Tensor) -> tuple[Tensor, sizes.Crop]:
+        """Images whose sides the factor divides, and where in them they were."""
+        side = max((self.operator(name).kernel.shape[-1] for name in self.names), default=1)
+        return sizes.padded(images, self.g_x.in_shape[0], self.factor, self.factor * side)

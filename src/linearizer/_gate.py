@@ -1,0 +1,44 @@
+"""The gate of bijections and operators: what comes in and what is returned is checked once.
+
+Public methods go through it to the methods with an underscore that a subclass defines.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from linearizer._checks import Shape, check_image, check_input
+from linearizer._modes import own_precision
+from linearizer.errors import InterfaceError
+
+
+def call_checked(
+    owner: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor, given: Shape, made: Shape
+) -> Tensor:
+    """`function(x)` for events `given`, which become events `made`.
+
+    A `torch.autocast` from outside ends here, because what it rounds cannot be inverted.
+    """
+    check_input(x, given, owner)
+    with own_precision(x.device):
+        image = function(x)
+    return checked_result(owner, image, x, given, made)
+
+
+def checked_result(
+    owner: nn.Module, image: Tensor, x: Tensor, given: Shape, made: Shape, what: str = ""
+) -> Tensor:
+    """The result of x, which is all that is checked inside a larger map."""
+    name = type(owner).__name__
+    check_image(image, x, given, made, f"{what} of {name}" if what else f"what {name} returns")
+    return image
+
+
+def refuse_overrides(cls: type, base: type, *names: str) -> None:
+    """Raise if a class replaces methods of its base, and so goes around the gate."""
+    for name in names:
+        if getattr(cls, name) is not getattr(base, name):
+            raise InterfaceError(
+                f"expected {cls.__name__} to define _{name}, got one that overrides {name}, "
+                f"where shapes and dtypes are checked; rename the method to _{name}"
+            )

@@ -1,0 +1,88 @@
+"""Operators of styles from images, for bijections that stay as they are."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from linearizer import linalg
+from linearizer._modes import differentiable, own_precision
+from linearizer.bijections import Bijection
+from linearizer.errors import RangeError
+from linearizer.estimation import ConvolutionLeastSquares, refine_convolution
+from linearizer.operators import CircularConvolution, Dense
+
+
+@torch.no_grad()
+def fit_operator(
+    g_x: Bijection,
+    g_y: Bijection,
+    pairs: Iterable[tuple[Tensor, Tensor]],
+    *,
+    ridge: float,
+    kernel_size: int | None,
+    refinement: int,
+    progress: Callable[[float], None],
+) -> CircularConvolution:
+    """What `StyleTransfer.fit` returns, for these bijections."""
+    if refinement and kernel_size is None:
+        raise RangeError("expected the size of a kernel to refine, got None; an odd number")
+    if refinement and torch.is_inference_mode_enabled():
+        with torch.inference_mode(False):  # which knows no derivatives
+            return fit_operator(
+                differentiable(g_x),
+                differentiable(g_y),
+                ((differentiable(x), differentiable(y)) for x, y in pairs),
+                ridge=ridge,
+                kernel_size=kernel_size,
+                refinement=refinement,
+                progress=progress,
+            )
+    channels = (g_x.out_shape[0], g_y.out_shape[0])
+    moments = ConvolutionLeastSquares(channels, g_x.out_shape[1:])
+    kept = []
+    for x, y in pairs:
+        z = g_x(x)
+        moments.update(z, g_y(y))
+        if refinement:
+            kept.append((z, y))
+    operator = moments.solve(ridge, kernel_size)
+    if not refinement:
+        return operator
+    with _frozen(g_y), own_precision(operator.device):
+        return refine_convolution(
+            operator, moments, kept, g_y.inverse, steps=refinement, progress=progress
+        )
+
+
+def transport(S_x: Tensor, S_y: Tensor) -> Tensor:
+    """`S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½`, which carries second moments S_x to S_y.
+
+    Of all matrices T with `T S_x Tᵀ = S_y` it is the symmetric positive one: the optimal
+    transport between N(0, S_x) and N(0, S_y). With R = S_y^½ and M = R S_x R it is T = R M^-½ R,
+    and T S_x T = R M^-½ M M^-½ R = R R (Mroueh, arXiv:1905.10820).
+    """
+    root = linalg.power(Dense(S_y), 0.5).to_dense()
+    middle = root @ S_x @ root
+    return root @ linalg.power(Dense((middle + middle.mT) / 2), -0.5).to_dense() @ root
+
+
+def second_moment(z: Tensor) -> Tensor:
+    """`mean z zᵀ` over pixels and images of latents (..., c, h, w), in float64, regularized."""
+    rows = z.double().movedim(-3, -1).flatten(0, -2)
+    S = rows.mT @ rows / len(rows)
+    return S + 1e-4 * S.diagonal().mean() * torch.eye(len(S), dtype=S.dtype)
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """No gradients for its parameters, for as long as it lasts."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for p in trained:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in trained:
+            p.requires_grad_(True)
