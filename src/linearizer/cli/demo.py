@@ -1,6 +1,7 @@
 """`linearizer demo`: train a Linearizer on real digits, then use it as a linear map."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from linearizer._files import write_text
 from linearizer.applications import OneStepFlow
 from linearizer.data import open_data
 from linearizer.display.console import say, waiting
-from linearizer.display.report import Row, write_report
-from linearizer.display.tables import MISSED, Table
+from linearizer.display.report import write_report
+from linearizer.display.tables import Table
 from linearizer.evaluation.demo import measure, report_rows
 from linearizer.evaluation.demo_pictures import draw
 from linearizer.training import PRESETS, LikelihoodTraining, TrainingBudget, train_classifier
@@ -76,9 +77,7 @@ def run_demo(out: Path, *, steps: int, max_minutes: float, seed: int, overwrite:
     _print_summary(rows, out, code)
 
 
-def _print_summary(rows: list[Row], out: Path, code: str) -> None:
-    marks = {None: "", True: "holds", False: MISSED}
-    cells = [(row.name, row.value, row.threshold, marks[row.holds]) for row in rows]
-    Table(["what", "measured", "threshold", ""], cells).show()
+def _print_summary(rows: Sequence[Sequence[str]], out: Path, code: str) -> None:
+    Table(["what", "measured", "threshold", ""], rows).show()
     say(f"\nReport with pictures: {(out / 'report.html').resolve()}")
     say(f"\nUse it:\n\n{code}")

@@ -9,8 +9,9 @@ from linearizer.data import Images
 from linearizer.display.console import say
 from linearizer.display.tables import page_markdown, show_page
 from linearizer.errors import RangeError, ShapeError
-from linearizer.evaluation.flow import evaluate_flow, has_labels
+from linearizer.evaluation.flow import evaluate_flow
 from linearizer.evaluation.flow_table import Paper, evaluation_page
+from linearizer.evaluation.predictions import has_labels
 from linearizer.evaluation.projector import evaluate_projector, projector_page
 from linearizer.evaluation.style import measure_styles, style_page
 from linearizer.metrics import LPIPS, Classifier
@@ -88,9 +89,9 @@ def _check_shape(shape: tuple[int, ...], data: Images, name: str) -> None:
 
 
 def _classifier(folder: Path, train: Images) -> Classifier:
-    """The classifier that judges samples; trained once and kept beside the evaluation.
+    """The classifier that samples are shown to; trained once and kept beside the evaluation.
 
-    Images without labels are judged by one that tells how they are turned.
+    Images without labels are shown to one that tells how they are turned.
     """
     if (folder / CONFIG_FILE).exists():
         return Classifier.from_pretrained(folder).eval()
