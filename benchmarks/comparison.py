@@ -24,9 +24,13 @@ from linearizer.evaluation.flow_table import (
     MIN_COLLAPSE_DB,
     MIN_INVERSION_DB,
     PUBLISHED,
+    confidence_of_samples,
+    frechet_ratio,
 )
 from linearizer.flows import METHODS
+from linearizer.laws import idempotence_error
 from linearizer.linearizer import Linearizer
+from linearizer.measurement import MISSED, Measurement, decibels
 from linearizer.metrics import linearity_error, psnr_db
 from linearizer.saving import PRETRAINED
 from linearizer.testing import check_linear, perturb_
@@ -63,34 +67,32 @@ class Claim:
     """One row of the page.
 
     Attributes:
-        what: The claim.
-        paper: What the paper reports; `-` if it gives no number.
-        ours: What was measured.
-        threshold: What was asked of it.
-        holds: Whether it does; None where there is no threshold.
+        measured: The claim, our number, and what was asked of it.
         how: The command, and where the number stands if it was not measured here.
+        paper: What the paper reports; `-` if it gives no number.
     """
 
-    what: str
-    paper: str
-    ours: str
-    threshold: str
-    holds: bool | None
+    measured: Measurement
     how: str
+    paper: str = NONE
 
     def line(self) -> str:
         """The row as Markdown."""
-        verdict = "" if self.holds is None else "holds" if self.holds else "**does not hold**"
-        cells = (self.what, self.paper, self.ours, self.threshold, verdict, self.how)
-        return f"| {' | '.join(cells)} |"
+        what, ours, threshold, verdict = self.measured.row
+        verdict = f"**{verdict}**" if verdict == MISSED else verdict
+        return f"| {' | '.join((what, self.paper, ours, threshold or NONE, verdict, self.how))} |"
 
 
 def at_most(what: str, value: float, threshold: float, how: str, paper: str = NONE) -> Claim:
-    return Claim(what, paper, f"{value:.1e}", f"≤ {threshold:g}", value <= threshold, how)
+    return Claim(Measurement(what, value, threshold, form=".1e"), how, paper)
 
 
 def at_least_db(what: str, value: float, threshold: float, how: str, paper: str = NONE) -> Claim:
-    return Claim(what, paper, f"{value:.1f} dB", f"≥ {threshold:g} dB", value >= threshold, how)
+    return Claim(decibels(what, value, threshold), how, paper)
+
+
+def at_least(what: str, value: float, threshold: float, how: str, paper: str = NONE) -> Claim:
+    return Claim(Measurement(what, value, threshold, "at_least", form=".3f"), how, paper)
 
 
 def written(path: Path, row: str, column: str, *, after: str = "") -> str:
@@ -114,10 +116,6 @@ def number(text: str) -> float:
     if found is None:
         raise LookupError(f"no number in {text!r}")
     return float(found[0].replace(",", ""))
-
-
-def largest(errors: Iterable[float]) -> float:
-    return max(errors)
 
 
 def relative(a: Tensor, b: Tensor) -> float:
@@ -166,7 +164,7 @@ def algebra() -> list[Claim]:
                 "`check_linear(f)`",
             ),
             "Pseudo-inverse, `f f⁺ f = f` and `f⁺ f f⁺ = f⁺`": (
-                largest(
+                max(
                     (
                         relative((f @ inverse @ f)(x), y),
                         relative((inverse @ f @ inverse)(y), inverse(y)),
@@ -193,12 +191,9 @@ def far_from_data(name: str, f: Linearizer, h: Linearizer, x: Tensor, threshold:
     left, right = (2 * f - 0.5 * h)(x), W.sub(W.scale(2.0, f(x)), W.scale(0.5, h(x)))
     errors = (left - right).flatten(1).norm(dim=1) / right.flatten(1).norm(dim=1)
     share = float((errors <= threshold).double().mean())  # not those that overflow
+    what = f"Far from the data: `2f - h/2`, points with an error of at most {threshold:g}, {name}"
     return Claim(
-        f"Far from the data: `2f - h/2`, points with an error of at most {threshold:g}, {name}",
-        NONE,
-        f"{share:.1%}",
-        "all",
-        share == 1.0,
+        Measurement(what, 100 * share, 100.0, "at_least", "%", ".1f"),
         "`(2 * f - 0.5 * h)(x)`, [cures](how-to/numerics.md#far-from-the-data)",
     )
 
@@ -238,17 +233,12 @@ def one_step() -> list[Claim]:
             velocity = {t: lz.linalg.fuse(flow.operator.velocity(t)).to_dense() for t in times}
             operator = lz.Dense(released_collapse(velocity, STEPS))
             released = Linearizer(flow.g_noise, operator, flow.g_data)
-            claims.append(
-                Claim(
-                    f"For comparison: {STEPS} rk4 steps collapsed without nesting, as we read the "
-                    "code released with the paper, mnist",
-                    NONE,
-                    f"{psnr_db(released(noise), flow.integrate(noise, STEPS, 'rk4')):.1f} dB",
-                    NONE,
-                    None,
-                    "`released_collapse` in the script",
-                )
+            what = (
+                f"For comparison: {STEPS} rk4 steps collapsed without nesting, as we read the code "
+                "released with the paper, mnist"
             )
+            psnr = psnr_db(released(noise), flow.integrate(noise, STEPS, "rk4"))
+            claims.append(Claim(decibels(what, psnr), "`released_collapse` in the script"))
     flow, (_, held_out) = lz.load("digits").requires_grad_(False), open_data("digits")
     back = psnr_db(flow.reconstruct(held_out.images), held_out.images)
     how = "`flow.decode(flow.encode(x))`"
@@ -301,29 +291,29 @@ def one_step_from_cards() -> list[Claim]:
             ),
             at_most(
                 f"One step = {STEPS} steps, LPIPS, worst method, {name}",
-                largest(once),
+                max(once),
                 MAX_COLLAPSE_LPIPS,
                 how,
                 f"{paper.one_step[1]}",
             ),
             Claim(
-                f"Fréchet distance, one step / {STEPS} steps, worst method, {name}",
-                "comparable",
-                f"{worst:.4f}",
-                "1 within 1%",
-                abs(worst - 1) <= 0.01,
+                frechet_ratio(
+                    f"Fréchet distance, one step / {STEPS} steps, worst method, {name}", worst
+                ),
                 how,
+                "comparable",
             ),
         ]
     drawn, real = written(card, "Classifier's confidence: samples, real", "measured").split(", ")
     claims.append(
         Claim(
-            "Samples look like data: confidence of a classifier, MNIST",
-            "pictures",
-            drawn,
-            f"≥ {0.9 * float(real):.3f}, 0.9 of real",
-            float(drawn) >= 0.9 * float(real),
+            confidence_of_samples(
+                "Samples look like data: confidence of a classifier, MNIST",
+                float(drawn),
+                float(real),
+            ),
             f"{EVALUATE}, {CARD}",
+            "pictures",
         )
     )
     equal = DOCS / "equal-time.md"
@@ -336,13 +326,15 @@ def one_step_from_cards() -> list[Claim]:
     )
     claims.append(
         Claim(
-            "Fréchet distance of samples after equal training time, MNIST: the paper's recipe in "
-            "our code, and ours",
-            theirs,
-            ours,
-            f"≤ {theirs}",
-            number(ours) <= number(theirs),
+            Measurement(
+                "Fréchet distance of samples after equal training time, MNIST: the paper's recipe "
+                "in our code, and ours",
+                number(ours),
+                number(theirs),
+                form=".1f",
+            ),
             "`python benchmarks/equal_time.py`, [page](equal-time.md)",
+            theirs,
         )
     )
     return claims
@@ -412,36 +404,44 @@ def styles() -> list[Claim]:
             "The same, held-out contents, worst of four", min(undone), MIN_INVERSION_DB, evaluate
         ),
         Claim(
-            "One g for all styles: likeness to the teachers, mean of four, held-out faces",
-            "pictures",
-            f"{sum(psnr) / len(psnr):.1f} dB",
-            NONE,
-            None,
+            decibels(
+                "One g for all styles: likeness to the teachers, mean of four, held-out faces",
+                sum(psnr) / len(psnr),
+            ),
             evaluate,
+            "pictures",
         ),
         *shipped_likeness(rows),
         Claim(
-            "Against the best operator of this kind on pixels, faces, least gain",
-            NONE,
-            f"{min(gain):+.1f} dB",
-            "> 0 dB",
-            min(gain) > 0,
+            Measurement(
+                "Against the best operator of this kind on pixels, faces, least gain",
+                min(gain),
+                0.0,
+                "above",
+                " dB",
+                "+.1f",
+            ),
             evaluate,
         ),
         Claim(
-            "The paper's recipe in our code: on the one content it trains on, and on others, mean",
-            f"{sum(own) / len(own):.1f} dB, {sum(held) / len(held):.1f} dB",
-            f"{sum(psnr) / len(psnr):.1f} dB",
-            NONE,
-            None,
+            decibels(
+                "The paper's recipe in our code: on the one content it trains on, and on others, "
+                "mean",
+                sum(psnr) / len(psnr),
+            ),
             f"{script}; shorter training, see below",
+            f"{sum(own) / len(own):.1f} dB, {sum(held) / len(held):.1f} dB",
         ),
         Claim(
-            "A style added without training g, against training it jointly, best of those measured",
-            NONE,
-            f"{max(added):+.1f} dB",
-            "≥ 0 dB",
-            max(added) >= 0,
+            Measurement(
+                "A style added without training g, against training it jointly, best of those "
+                "measured",
+                max(added),
+                0.0,
+                "at_least",
+                " dB",
+                "+.1f",
+            ),
             script,
         ),
     ]
@@ -455,13 +455,13 @@ def shipped_likeness(rows: Iterable[str]) -> list[Claim]:
     psnr = [number(written(card, row, "PSNR to the teacher")) for row in rows]
     return [
         Claim(
-            "The same of the shipped model, trained on fewer and more varied photographs",
-            "pictures",
-            f"{sum(psnr) / len(psnr):.1f} dB",
-            NONE,
-            None,
+            decibels(
+                "The same of the shipped model, trained on fewer and more varied photographs",
+                sum(psnr) / len(psnr),
+            ),
             "`linearizer style evaluate style --content FOLDER --teacher NAME=FILE`, "
             "[card](../src/linearizer/pretrained/style/README.md)",
+            "pictures",
         )
     ]
 
@@ -484,9 +484,7 @@ def projectors() -> list[Claim]:
     claims = []
     for name, model, threshold in (("float32", f, IDEMPOTENCE), ("float64", double, DOUBLE)):
         for kind, x in kinds.items():
-            x = x.to(model.basis)  # noqa: PLW2901
-            once = model.project(x)
-            error = float((model.project(once) - once).abs().max() / x.abs().max())
+            error = idempotence_error(model.project, x.to(model.basis), len(x))
             claims.append(
                 at_most(f"`f(f(x)) = f(x)`, {kind}, {name}", error, threshold, "`f.project(x)`")
             )
@@ -514,48 +512,43 @@ def projectors() -> list[Claim]:
     rows = ("ours, from nothing", "the paper's recipe, straight-through diagonal", "plain IGN")
     restored = [written(page, row, "held-out images, PSNR") for row in rows]
     projected = [written(page, row, "confidence of projected noise") for row in rows]
-    threshold = 0.9 * real
     return [
         *claims,
         Claim(
-            "Projected noise looks like data: confidence of a classifier",
+            confidence_of_samples(
+                "Projected noise looks like data: confidence of a classifier", noise_, real
+            ),
+            evaluate,
             "pictures",
-            f"{noise_:.3f}",
-            f"≥ {threshold:.3f}, 0.9 of real",
-            noise_ >= threshold,
+        ),
+        Claim(
+            confidence_of_samples("The same of samples drawn from the range, rank 16", drawn, real),
             evaluate,
         ),
         Claim(
-            "The same of samples drawn from the range, rank 16",
-            NONE,
-            f"{drawn:.3f}",
-            f"≥ {threshold:.3f}, 0.9 of real",
-            drawn >= threshold,
-            evaluate,
-        ),
-        Claim(
-            "Held-out images projected, after equal training time: the paper's recipe in our code, "
-            "and ours",
+            Measurement(
+                "Held-out images projected, after equal training time: the paper's recipe in our "
+                "code, and ours",
+                number(restored[0]),
+                number(restored[1]),
+                "at_least",
+                " dB",
+                ".2f",
+            ),
+            PEERS,
             restored[1],
-            restored[0],
-            f"≥ {restored[1]}",
-            number(restored[0]) >= number(restored[1]),
-            PEERS,
         ),
-        Claim(
+        at_least(
             "Projected noise in the same run: the paper's recipe, and ours",
-            projected[1],
-            projected[0],
-            f"≥ {projected[1]}",
-            number(projected[0]) >= number(projected[1]),
+            number(projected[0]),
+            number(projected[1]),
             PEERS,
+            projected[1],
         ),
-        Claim(
+        at_least(
             "The same against a plain IGN, which is not idempotent",
-            NONE,
-            projected[0],
-            f"≥ {projected[2]}",
-            number(projected[0]) >= number(projected[2]),
+            number(projected[0]),
+            number(projected[2]),
             PEERS,
         ),
     ]
@@ -626,7 +619,7 @@ def table(title: str, claims: list[Claim]) -> list[str]:
 
 def into_readme(claims: list[Claim]) -> None:
     """Put the highlights between their marks in the README, without links to pages."""
-    chosen = [next(c for c in claims if c.what.startswith(start)) for start in HIGHLIGHTS]
+    chosen = [next(c for c in claims if c.measured.name.startswith(start)) for start in HIGHLIGHTS]
     shown = [replace(claim, how=claim.how.split(", [")[0]) for claim in chosen]
     lines = [*table("", shown)[2:], "All claims, with what does not hold, are in the", ""]
     lines[-1:] = [f"[comparison with the paper](docs/{PAGE}), made by `make docs/{PAGE}`."]
@@ -648,7 +641,7 @@ def main() -> None:
         "Styles, section 4.2": styles(),
         "Projectors, section 4.3": projectors(),
     }
-    verdicts = [claim.holds for claims in sections.values() for claim in claims]
+    verdicts = [claim.measured.holds for claims in sections.values() for claim in claims]
     lines = [
         "# Comparison with the paper",
         "",

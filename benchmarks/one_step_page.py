@@ -4,10 +4,13 @@ import argparse
 import json
 from pathlib import Path
 
+import torch
 from ship import make_card
 
 import linearizer as lz
-from linearizer.cli.flow import directions, sample
+from linearizer.display.pictures import save_mosaic
+from linearizer.saving import find_model
+from linearizer.saving.run_information import read_note
 
 INTRO = """# One-step flow matching
 
@@ -78,15 +81,23 @@ def body(card: str, title: str) -> str:
     return text.replace("# ", f"## {title}", 1)
 
 
+@torch.no_grad()
 def pictures(run: str, name: str, out: Path) -> str:
     """Samples as they are, without the noise of training, and walks, as a piece of the page."""
-    walks = [f"{name}-samples.png", f"{name}-denoised.png", f"{name}-directions.png"]
-    plain, clean, along = (out / "images" / file for file in walks)
-    sample(run, out=plain, overwrite=True)
-    sample(run, denoise=True, out=clean, overwrite=True)
-    directions(run, count=6, out=along, overwrite=True)
-    for path in (plain, clean, along):
-        path.with_suffix(".safetensors").unlink()  # the page shows pictures alone
+    files = [f"{name}-samples.png", f"{name}-denoised.png", f"{name}-directions.png"]
+    plain, clean, along = (out / "images" / file for file in files)
+    flow, std = lz.OneStepFlow.from_pretrained(run), read_note(find_model(run))["noise_std"]
+    images = flow.sample(64, seed=0)
+    save_mosaic(plain, images.split(8))
+    save_mosaic(clean, flow.denoise(images, std).split(8))
+    lengths = torch.linspace(-3, 3, 9).tolist()
+    walks, values = flow.directions(lz.InducedSpace(flow.g_data).zero(), lengths, 6)
+    save_mosaic(
+        along,
+        list(walks),
+        row_labels=[f"σ{i + 1} = {sigma:.2f}" for i, sigma in enumerate(values)],
+        column_labels=[f"{t:+.1f}" for t in lengths],
+    )
     return (
         f"![Samples of {name}](images/{plain.name})\n\nNot chosen: `linearizer sample {name} "
         f"--seed 0`.\n\n![The same without noise](images/{clean.name})\n\nThe same with "

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 import linearizer as lz
 from linearizer.applications import IdempotentGenerator
 from linearizer.data import Images, open_data
-from linearizer.evaluation.flow import BATCH
+from linearizer.evaluation.likeness import BATCH
+from linearizer.laws import idempotence_error
 from linearizer.metrics import confidence, psnr_db
 from linearizer.training import (
     PRESETS,
@@ -35,13 +36,9 @@ def measure(
 ) -> list[str]:
     """Idempotence on data and noise, reconstruction, and the confidence of samples."""
     noise = torch.randn(held_out.shape, generator=torch.Generator().manual_seed(0))
-    errors = []
-    for x in (held_out, noise):
-        once = _apply(f, x)
-        errors.append(float((_apply(f, once) - once).abs().max() / x.abs().max()))
     projected = _apply(f, noise).clamp(-1, 1)
     return [
-        *(f"{error:.1e}" for error in errors),
+        *(f"{idempotence_error(f, x, BATCH):.1e}" for x in (held_out, noise)),
         f"{psnr_db(_apply(f, held_out).clamp(-1, 1), held_out):.2f} dB",
         f"{confidence(classifier, projected):.3f}",
         f"{confidence(classifier, samples.clamp(-1, 1)):.3f}" if len(samples) else "none",

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
-    ("_checks", "_extras", "_files", "_random"),
+    ("_checks", "_extras", "_files", "_random", "measurement"),
     ("_modes", "_differentiable", "_gate"),
     ("_rotation",),
     ("saving",),
@@ -26,6 +26,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("linalg", "spaces", "presets", "adapters"),
     ("estimation", "flows"),
     ("linearizer", "spectral"),
+    ("laws",),
     ("testing",),
     ("applications", "data", "display", "metrics", "runs"),
     ("training", "verification", "export"),

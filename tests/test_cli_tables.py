@@ -43,10 +43,10 @@ def test_a_table_fits_and_breaks_no_word(width):
 def test_a_folded_table_keeps_its_columns():
     lines = [line.rstrip() for line in printed(LAWS.show, 60).splitlines()]
     assert lines == [
-        "law                        measured  bar",
-        "condition number of the         1.5  ≤         holds",
-        "operator on its range                8.39e+06",
-        "one step = 20 midpoint         3e-7  ≤ 0.001   does not hold",
+        "law                       measured  threshold",
+        "condition number of the        1.5  ≤          holds",
+        "operator on its range               8.39e+06",
+        "one step = 20 midpoint        3e-7  ≤ 0.001    does not hold",
         "steps",
     ]
 

@@ -12,8 +12,9 @@ pytest.importorskip("lightning")
 from linearizer.applications import OneStepFlow
 from linearizer.data import Images, load_digits
 from linearizer.errors import RangeError
-from linearizer.evaluation.flow import EQUAL_DB, evaluate_flow
+from linearizer.evaluation.flow import evaluate_flow
 from linearizer.evaluation.flow_table import evaluation_markdown
+from linearizer.evaluation.likeness import EQUAL_DB
 from linearizer.flows import METHODS
 from linearizer.metrics import LPIPS, Classifier, psnr_db
 
@@ -36,7 +37,7 @@ def test_json_is_strict(results):
     assert json.loads(json.dumps(results, allow_nan=False)) == results
 
 
-def test_exact_linear_algebra_reaches_the_bars(results):
+def test_exact_linear_algebra_reaches_the_thresholds(results):
     assert results["inversion"]["psnr_db"] > 60
     assert results["inversion"]["lpips"] < 5e-4
     for method in METHODS:
@@ -97,7 +98,7 @@ def test_the_paper_stands_beside_ours(results):
         evaluation_markdown(results, paper="imagenet")
 
 
-def test_a_missed_bar_is_called_one(results):
+def test_a_missed_threshold_is_called_one(results):
     worse = copy.deepcopy(results)
     worse["inversion"] = {"psnr_db": 59.9, "lpips": None}
     worse["frechet_distance"]["ratio"]["rk4"] = 1.02
@@ -107,10 +108,12 @@ def test_a_missed_bar_is_called_one(results):
     assert "rk4 steps | 1.0200 | - | equal within 1% | does not hold |" in page
 
 
-def test_without_lpips_it_is_not_measured(case):
+def test_without_lpips_its_rows_are_left_out(case):
     results = evaluate_flow(*case, steps=1, count=10)
     assert results["inversion"]["lpips"] is None
-    assert "| not measured | - | ≤ 0.0005 | not measured |" in evaluation_markdown(results)
+    page = evaluation_markdown(results)
+    assert "LPIPS |" not in page
+    assert "LPIPS is measured with --lpips-backbone FILE --lpips-heads FILE." in page
 
 
 def test_equal_images_get_a_finite_psnr(case):

@@ -11,8 +11,9 @@ import linearizer as lz
 from command_line import assert_one_clear_line, linearizer
 from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
 from linearizer.errors import CertificateWarning, FileFormatError, RangeError
+from linearizer.measurement import Measurement
 from linearizer.saving import PRETRAINED
-from linearizer.saving.certificate import Certificate, Law
+from linearizer.saving.certificate import Certificate
 from linearizer.testing import perturb_
 from linearizer.verification import certify, difference, verify
 
@@ -93,7 +94,7 @@ def test_a_law_that_fails_is_seen():
     g = perturb_(lz.vector_bijection(8, depth=16, width=16, log_scale_bound=5.0), 3.0)
     failed = [law for law in verify(g).laws if not law.holds]
     assert failed
-    assert not Law("never", float("nan"), 1.0).holds
+    assert not Measurement("never", float("nan"), 1.0).holds
 
 
 def test_what_has_no_laws_is_refused():

@@ -18,10 +18,12 @@ from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTrans
 from linearizer.bijections import Bijection, Identity
 from linearizer.errors import CertificateWarning, RangeError
 from linearizer.flows import METHODS
+from linearizer.laws import relative_error, superposition
 from linearizer.linearizer import Linearizer
+from linearizer.measurement import Measurement
 from linearizer.operators import LinearOperator
 from linearizer.saving import Saveable, type_name
-from linearizer.saving.certificate import Certificate, Law, hashes
+from linearizer.saving.certificate import Certificate, hashes
 from linearizer.saving.saveable import load_folder
 
 COUNT = 8
@@ -45,7 +47,7 @@ ONE_STEP, UNDONE = 1e-3, 1e-2
 class Verification(NamedTuple):
     """The laws of a model, and what it makes of inputs that are always the same."""
 
-    laws: tuple[Law, ...]
+    laws: tuple[Measurement, ...]
     probe: tuple[float, ...]
 
 
@@ -62,7 +64,7 @@ class _Maps(NamedTuple):
     bijections: dict[str, Bijection]
     points: dict[str, Tensor]
     linear: dict[str, tuple[Linearizer, Tensor]]
-    own: Callable[[], list[Law]] = list
+    own: Callable[[], list[Measurement]] = list
 
 
 @torch.no_grad()
@@ -90,11 +92,9 @@ def verify(model: Saveable) -> Verification:
         laws += _round_trips(g, own.points[name], f"g of {name}: g⁻¹(g(x)) = x")
     for name, (f, x) in double.linear.items():
         laws += _linear_laws(f, x, name)
-    probes = [_projections(f(x)) for f, x in double.linear.values()]
-    probes += (
-        [] if probes else [_projections(g(double.points[n])) for n, g in double.bijections.items()]
-    )
-    numbers = tuple(float(number) for probe in probes for number in probe)
+    images = [f(x) for f, x in double.linear.values()]
+    images = images or [g(double.points[name]) for name, g in double.bijections.items()]
+    numbers = tuple(float(number) for image in images for number in _projections(image))
     return Verification((*laws, *own.own()), numbers)
 
 
@@ -157,11 +157,11 @@ def _(model: Linearizer) -> _Maps:
 def _(model: OneStepFlow) -> _Maps:
     noise, samples = model.noise(COUNT, seed=0), model.sample(COUNT, seed=0)
 
-    def one_step_is_many() -> list[Law]:
+    def one_step_is_many() -> list[Measurement]:
         return [
-            Law(
+            Measurement(
                 f"one step = {STEPS} {method} steps",
-                _error(
+                relative_error(
                     model.collapse(STEPS, method)(noise),
                     model.integrate(noise, STEPS, method),
                 ),
@@ -184,10 +184,12 @@ def _(model: IdempotentGenerator) -> _Maps:
     x = model.generate(COUNT, seed=0)
     inputs = {"data": x, **_out_of_distribution(model, model.g.in_shape)}
 
-    def idempotent() -> list[Law]:
+    def idempotent() -> list[Measurement]:
         double = copy.deepcopy(model).double()
         return [
-            Law(f"f(f(x)) = f(x), {kind}{where}", _error(f.project(y), y), threshold)
+            Measurement(
+                f"f(f(x)) = f(x), {kind}{where}", relative_error(f.project(y), y), threshold
+            )
             for kind, some in inputs.items()
             for f, where, threshold in (
                 (model, "", IDEMPOTENT),
@@ -204,11 +206,11 @@ def _(model: StyleTransfer) -> _Maps:
     x = _smooth(model, model.g_x.in_shape)[: COUNT // 2]
     styled = model.stylize(x, model.names[0]) if model.names else x
 
-    def undone() -> list[Law]:
+    def undone() -> list[Measurement]:
         return [
-            Law(
+            Measurement(
                 f"stylised, undone, stylised, {name}",
-                _error(model.stylize(model.undo(image, name), name), image),
+                relative_error(model.stylize(model.undo(image, name), name), image),
                 UNDONE,
             )
             for name in model.names
@@ -227,29 +229,26 @@ def _(model: StyleTransfer) -> _Maps:
 # Laws
 
 
-def _round_trips(g: Bijection, x: Tensor, name: str) -> list[Law]:
+def _round_trips(g: Bijection, x: Tensor, name: str) -> list[Measurement]:
     inputs = {"": (x, ROUND_TRIP)}
     inputs |= {
         f" on {kind}": (y, OOD_ROUND_TRIP)
         for kind, y in _out_of_distribution(g, g.in_shape).items()
     }
     return [
-        Law(name + kind, _error(g.inverse(g(points)), points), threshold)
+        Measurement(name + kind, relative_error(g.inverse(g(points)), points), threshold)
         for kind, (points, threshold) in inputs.items()
     ]
 
 
-def _linear_laws(f: Linearizer, x: Tensor, name: str) -> list[Law]:
-    V, W = f.domain, f.codomain
-    y, image, a, b = x.roll(1, 0), f(x), 0.6, -0.8
-    both = f(V.add(V.scale(a, x), V.scale(b, y)))
-    apart = W.add(W.scale(a, image), W.scale(b, f(y)))
+def _linear_laws(f: Linearizer, x: Tensor, name: str) -> list[Measurement]:
     A, P = f.operator, linalg.pinv(f.operator)
     z = A(f.g_x(x))
+    sides = superposition(f, x, x.roll(1, 0), 0.6, -0.8)
     return [
-        Law(f"superposition, {name}", _error(both, apart), EXACT),
-        Law(f"A A⁺ A = A, {name}", _error(A(P(z)), z), EXACT),
-        Law(
+        Measurement(f"superposition, {name}", relative_error(*sides), EXACT),
+        Measurement(f"A A⁺ A = A, {name}", relative_error(A(P(z)), z), EXACT),
+        Measurement(
             f"condition number of A on its range, {name}",
             _condition(A),
             1 / torch.finfo(torch.float32).eps,
@@ -261,11 +260,6 @@ def _condition(A: LinearOperator) -> float:
     values = linalg.singular_values(A)
     values = values[values > linalg.tolerance(A)]
     return float(values[0] / values[-1])
-
-
-def _error(left: Tensor, right: Tensor) -> float:
-    """The largest difference beside the largest number."""
-    return float((left - right).abs().max() / right.abs().max())
 
 
 def _projections(image: Tensor) -> Tensor:

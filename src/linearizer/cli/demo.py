@@ -6,7 +6,7 @@ import typer
 
 from linearizer.cli.options import takes
 from linearizer.display.console import say
-from linearizer.display.tables import MISSED, Table
+from linearizer.display.tables import Table
 from linearizer.runs import DemoRun
 
 CODE = """import linearizer as lz
@@ -27,9 +27,7 @@ def demo(run: DemoRun) -> None:
 
     code = CODE.format(folder=run.out)
     rows = run_demo(run, code)
-    marks = {None: "", True: "holds", False: MISSED}
-    cells = [(row.name, row.value, row.threshold, marks[row.holds]) for row in rows]
-    Table(["what", "measured", "threshold", ""], cells).show()
+    Table(["what", "measured", "threshold", ""], rows).show()
     say(f"\nReport with pictures: {(run.out / REPORT).resolve()}")
     say(f"\nUse it:\n\n{code}")
 

@@ -1,12 +1,14 @@
 """A self-contained HTML report: pictures inside, numbers in tables."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from linearizer._files import write_text
+from linearizer.measurement import MISSED
 
 
 @dataclass(frozen=True)
@@ -23,24 +25,20 @@ class Section:
         return "data:image/png;base64," + base64.b64encode(self.picture.read_bytes()).decode()
 
 
-@dataclass(frozen=True)
-class Row:
-    """A number of the report, and the threshold that it has to reach."""
-
-    name: str
-    value: str
-    threshold: str
-    holds: bool | None
-
-
 def write_report(
-    path: Path, *, title: str, lead: str, rows: list[Row], sections: list[Section], code: str
+    path: Path,
+    *,
+    title: str,
+    lead: str,
+    rows: Sequence[Sequence[str]],
+    sections: list[Section],
+    code: str,
 ) -> None:
-    """Write the report to `path`."""
+    """Write the report to `path`; rows are name, value, threshold and verdict."""
     environment = Environment(
         loader=PackageLoader("linearizer", "display"), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("report.html.j2").render(
-        title=title, lead=lead, rows=rows, sections=sections, code=code
+        title=title, lead=lead, rows=rows, missed=MISSED, sections=sections, code=code
     )
     write_text(path, page)

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from linearizer.display.console import say, tell
+from linearizer.measurement import MISSED
 
 GAP = 2
-MISSED = "does not hold"
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 from linearizer._files import write_text
-from linearizer.display.tables import MISSED, Table
+from linearizer.display.tables import Table
+from linearizer.measurement import Measurement
 from linearizer.saving import Saveable
-from linearizer.saving.certificate import Certificate, Law
+from linearizer.saving.certificate import Certificate
 
 CARD = "README.md"
 BEGIN, END = "<!-- certificate -->", "<!-- end of certificate -->"
@@ -50,7 +51,6 @@ def certificate_markdown(certificate: Certificate, name: str) -> str:
     )
 
 
-def law_table(laws: tuple[Law, ...]) -> Table:
+def law_table(laws: tuple[Measurement, ...]) -> Table:
     """Laws, what was measured, and whether they hold."""
-    rows = [(law.name, *law.figures, "holds" if law.holds else MISSED) for law in laws]
-    return Table(["law", "measured", "threshold", ""], rows)
+    return Table(["law", "measured", "threshold", ""], [law.row for law in laws])

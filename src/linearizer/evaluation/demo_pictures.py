@@ -1,5 +1,6 @@
 """What the demo draws."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -30,16 +31,13 @@ def draw(flow: OneStepFlow, held_out: Images, out: Path, seed: int) -> list[Sect
 
 def _draw_samples(flow: OneStepFlow, real: Tensor, path: Path, seed: int) -> Section:
     fake = flow.sample(60, seed=seed)
-    save_mosaic(
+    return _section(
         path,
-        [*fake.split(12), *real[:36].split(12)],
-        row_labels=["generated", *[""] * 4, "real", *[""] * 2],
-    )
-    return Section(
         "Samples beside real digits",
         "Upper five rows: noise through one application of f, not chosen. Lower three rows: "
         "held-out real digits.",
-        path,
+        [*fake.split(12), *real[:36].split(12)],
+        row_labels=["generated", *[""] * 4, "real", *[""] * 2],
     )
 
 
@@ -50,13 +48,14 @@ def _draw_steps(flow: OneStepFlow, path: Path, seed: int) -> Section:
         rows += [flow.integrate(noise, N_STEPS, method), flow.collapse(N_STEPS, method)(noise)]
         labels += [f"{method}, {N_STEPS} steps", "the same, one step"]
     rows.append(flow.decode(noise))
-    save_mosaic(path, rows, row_labels=[*labels, "exact flow, one step"])
-    return Section(
+    return _section(
+        path,
         f"{N_STEPS} steps beside one step",
         "Each pair of rows starts from the same noise: first the sampler really takes its "
         f"{N_STEPS} steps, then the single operator that its steps multiply up to is applied "
         "once. The last row is the limit of infinitely many steps, known in closed form.",
-        path,
+        rows,
+        row_labels=[*labels, "exact flow, one step"],
     )
 
 
@@ -65,68 +64,60 @@ def _draw_inversion(flow: OneStepFlow, real: Tensor, path: Path) -> Section:
     noise = flow.encode(digits)
     as_image = (noise / 3).reshape(digits.shape)
     error = 1e5 * (flow.decode(noise) - digits).abs() - 1
-    save_mosaic(
+    return _section(
         path,
-        [digits, as_image, flow.decode(noise), error],
-        row_labels=["held-out digit", "its noise f⁺(x)", "f(f⁺(x))", "error × 100,000"],
-    )
-    return Section(
         "Inversion and reconstruction",
         "The pseudo-inverse of f takes a digit that was never trained on to the noise it comes "
         "from, and f takes that back. The error is shown a hundred thousand times too large.",
-        path,
+        [digits, as_image, flow.decode(noise), error],
+        row_labels=["held-out digit", "its noise f⁺(x)", "f(f⁺(x))", "error × 100,000"],
     )
 
 
 def _draw_interpolation(flow: OneStepFlow, held_out: Images, path: Path) -> Section:
-    rows, labels = [], []
-    for a, b in ((3, 5), (1, 4), (0, 6)):
-        x, y = _first(held_out, a), _first(held_out, b)
-        rows += [
-            flow.interpolate(x, y, 9),
-            torch.stack([torch.lerp(x, y, i / 8) for i in range(9)]),
-        ]
-        labels += ["induced space", "pixels"]
-    save_mosaic(path, rows, row_labels=labels, column_labels=[f"{i / 8:.2f}" for i in range(9)])
-    return Section(
+    places = [i / 8 for i in range(9)]
+    rows = []
+    for x, y in _pairs(held_out, (3, 5), (1, 4), (0, 6)):
+        rows += [flow.interpolate(x, y, 9), torch.stack([torch.lerp(x, y, t) for t in places])]
+    return _section(
+        path,
         "Interpolation between two real digits",
         "The straight line from one held-out digit to another, in the induced space and, below "
         "it, in pixels, where the middle is a double exposure.",
-        path,
+        rows,
+        row_labels=["induced space", "pixels"] * 3,
+        column_labels=[f"{t:.2f}" for t in places],
     )
 
 
 def _draw_directions(flow: OneStepFlow, digit: Tensor, path: Path) -> Section:
     lengths = torch.linspace(-3, 3, 9).tolist()
     walks, values = flow.directions(digit, lengths, 6)
-    save_mosaic(
+    return _section(
         path,
-        list(walks),
-        row_labels=[f"σ{i + 1} = {value:.2f}" for i, value in enumerate(values)],
-        column_labels=[f"{t:+.2f}" for t in lengths],
-    )
-    return Section(
         "Leading singular directions",
         "A held-out digit (middle column) plus multiples of the leading left singular points of "
         "f, in the induced space: the directions into which f stretches noise most, in units of "
-        "its deviation there.",
-        path,
+        "its standard deviation there.",
+        list(walks),
+        row_labels=[f"σ{i + 1} = {value:.2f}" for i, value in enumerate(values)],
+        column_labels=[f"{t:+.2f}" for t in lengths],
     )
 
 
 def _draw_orbit(g: Bijection, held_out: Images, path: Path) -> Section:
     rows = []
-    for a, b in ((3, 5), (8, 2), (6, 0)):
-        x, y = _first(held_out, a), _first(held_out, b)
+    for x, y in _pairs(held_out, (3, 5), (8, 2), (6, 0)):
         f = quarter_turn(g, x, y).power(1 / 3)
         rows.append(torch.stack([(f**n)(x) for n in range(13)]))
-    save_mosaic(path, rows, column_labels=["x", "f", *[f"f^{n}" for n in range(2, 13)]])
-    return Section(
+    return _section(
+        path,
         "A digit under fⁿ",
         "f is the third root, f.power(1/3), of the linear map that turns one digit x into "
         "another, y, and y into ⊖x, and leaves all else alone. So f³(x) = y, f⁶(x) = ⊖x, "
         "f⁹(x) = ⊖y, and f¹² is the identity: the last column is the first again.",
-        path,
+        rows,
+        column_labels=["x", "f", *[f"f^{n}" for n in range(2, 13)]],
     )
 
 
@@ -137,5 +128,15 @@ def quarter_turn(g: Bijection, x: Tensor, y: Tensor) -> Linearizer:
     return Linearizer(g, IdentityPlusLowRank(1.0, plane @ turn, torch.linalg.pinv(plane).mT))
 
 
-def _first(data: Images, label: int) -> Tensor:
-    return data.images[data.labels == label][0]
+def _pairs(data: Images, *classes: tuple[int, int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The first images of each two classes."""
+    for pair in classes:
+        x, y = (data.images[data.labels == label][0] for label in pair)
+        yield x, y
+
+
+def _section(
+    path: Path, title: str, text: str, rows: Sequence[Tensor], **labels: Sequence[str]
+) -> Section:
+    save_mosaic(path, rows, **labels)  # type: ignore[arg-type]
+    return Section(title, text, path)

@@ -10,7 +10,7 @@ from linearizer._files import write_text
 from linearizer.applications import OneStepFlow
 from linearizer.data import open_data
 from linearizer.display.console import waiting
-from linearizer.display.report import Row, write_report
+from linearizer.display.report import write_report
 from linearizer.evaluation.demo import measure, report_rows
 from linearizer.evaluation.demo_pictures import draw
 from linearizer.runs import DemoRun
@@ -20,7 +20,7 @@ from linearizer.training.run_folder import close_run, open_run
 REPORT = "report.html"
 
 
-def run_demo(run: DemoRun, code: str) -> list[Row]:
+def run_demo(run: DemoRun, code: str) -> list[tuple[str, str, str, str]]:
     """Train, measure and draw into the folder of the run, with code in the report; its rows."""
     checkpoints = open_run(run.out, run.noted(), overwrite=run.overwrite)
     train, held_out = open_data("digits", seed=run.seed)

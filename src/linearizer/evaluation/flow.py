@@ -3,7 +3,8 @@
 import copy
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,17 +14,14 @@ from linearizer._checks import check_between
 from linearizer.applications import OneStepFlow
 from linearizer.data import Images
 from linearizer.errors import RangeError
+from linearizer.evaluation.likeness import BATCH, EQUAL_DB, LPIPS_NETWORK, Likeness, finite, seeded
+from linearizer.evaluation.predictions import has_labels, predict
 from linearizer.flows import METHODS
 from linearizer.linearizer import Linearizer
-from linearizer.metrics import LPIPS, Classifier, bits_per_dimension, feature_distance
+from linearizer.metrics import LPIPS, Classifier, bits_per_dimension
 from linearizer.training.progress import track
 
-BATCH = 100
-EQUAL_DB = 300.0
-"""What equal images are given in place of an infinite PSNR, which JSON has no word for."""
-
-
-NOT_MEASURED = "not measured"
+ENLARGED = "sides under 64 pixels enlarged to 64"
 _NOTES = (
     "PSNR is of the mean squared error over all images and pixels, of outputs that are not "
     f"clamped, with a range of 2; equal images are given {EQUAL_DB:.0f} dB.",
@@ -63,7 +61,7 @@ def evaluate_flow(
         train: The images that it was trained on.
         held_out: Images never trained on.
         classifier: A classifier of the data, whose features the Fréchet distance is taken in.
-        lpips: The perceptual distance; not measured if not given.
+        lpips: The perceptual distance; left out if not given.
         steps: Steps of the many-step samplers.
         count: Samples, and images to invert and to take bits of; all if there are fewer.
         seed: Seed of all that is drawn.
@@ -88,7 +86,7 @@ def evaluate_flow(
         )
     flow = copy.deepcopy(flow).float().eval()
     device = next(t.device for t in (*flow.parameters(), *flow.buffers()))
-    see = _Classifier(copy.deepcopy(classifier).to(device).float().eval(), device)
+    see = partial(predict, copy.deepcopy(classifier).to(device).float().eval())
     likeness = None if lpips is None else copy.deepcopy(lpips).to(device).float().eval()
 
     some_held_out = _some(held_out, count, seed)
@@ -105,7 +103,7 @@ def evaluate_flow(
     pairs, own_pairs, one, many = {}, {}, {}, {}
     for method in METHODS:
         collapsed = flow.collapse(steps, method)
-        pair, own_pair = _Likeness(likeness), _Likeness(None)
+        pair, own_pair = Likeness(likeness), Likeness(None)
         jumps, walks = [], []
         batches = zip(noise.split(BATCH), samples.split(BATCH), strict=True)
         for z, sample in track(list(batches), f"One step against {steps} of {method}"):
@@ -116,19 +114,19 @@ def evaluate_flow(
             walks.append(walked)
         pairs[method] = pair.result()
         own_pairs[method] = own_pair.result()["psnr_db"]
-        one[method], many[method] = (
-            _distance(see(images).features, real.features) for images in (jumps, walks)
-        )
+        one[method], many[method] = (see(images).distance(real) for images in (jumps, walks))
 
-    order = torch.randperm(len(held_out), generator=_generator(seed))
-    first, second = real.features[order.to(device)].chunk(2)
+    order = torch.randperm(len(held_out), generator=seeded(seed))
+    first, second = (
+        replace(real, features=half) for half in real.features[order.to(device)].chunk(2)
+    )
     clean = some_held_out.dequantized(noise_width, seed)
     bits = {
         "held_out": clean,
         "train": some_train.dequantized(noise_width, seed),
         "upside_down": clean.flip(-2),
         "negative": -clean,
-        "uniform_noise": 2 * torch.rand(samples.shape, generator=_generator(seed + 2)) - 1,
+        "uniform_noise": 2 * torch.rand(samples.shape, generator=seeded(seed + 2)) - 1,
     }
     return finite(
         {
@@ -136,12 +134,12 @@ def evaluate_flow(
             "one_step_vs_n_step": pairs,
             "own_step_vs_n_step_psnr_db": own_pairs,
             "frechet_distance": {
-                "own_step": _distance(fake.features, real.features),
+                "own_step": fake.distance(real),
                 "one_step": one,
                 "n_step": many,
                 "ratio": {m: _ratio(one[m], many[m]) for m in METHODS},
-                "real_split": _distance(first, second),
-                "train_images": _distance(known.features, real.features),
+                "real_split": first.distance(second),
+                "train_images": known.distance(real),
             },
             "classifier": {
                 "accuracy_held_out": float(
@@ -179,12 +177,7 @@ def evaluate_flow(
                 "torch_threads": torch.get_num_threads(),
             },
             "networks": {
-                "psnr": "none",
-                "lpips": (
-                    NOT_MEASURED
-                    if lpips is None
-                    else "LPIPS v0.1 with SqueezeNet 1.1; sides under 64 pixels enlarged to 64"
-                ),
+                **({} if lpips is None else {"lpips": f"{LPIPS_NETWORK}; {ENLARGED}"}),
                 "frechet_distance": (
                     f"{classifier.num_features} features of a classifier of "
                     f"{'the classes' if has_labels(train) else 'how images are turned'}, "
@@ -198,73 +191,8 @@ def evaluate_flow(
     )
 
 
-def has_labels(data: Images) -> bool:
-    """Whether there are two classes or more."""
-    return bool((data.labels != data.labels[0]).any())
-
-
-class _Likeness:
-    """PSNR and LPIPS of pairs of images that come in batches."""
-
-    def __init__(self, lpips: LPIPS | None) -> None:
-        self.lpips = lpips
-        self.squares, self.numbers, self.distance, self.images = 0.0, 0, 0.0, 0
-
-    def add(self, images: Tensor, reference: Tensor) -> None:
-        self.squares += float((images.double() - reference.double()).square().sum())
-        self.numbers += images.numel()
-        self.images += len(images)
-        if self.lpips is not None:
-            pair = images.clamp(-1, 1), reference.clamp(-1, 1)
-            self.distance += float(self.lpips(*pair).double().sum())
-
-    def result(self) -> dict[str, float | None]:
-        return {
-            "psnr_db": _psnr_db(self.squares / self.numbers),
-            "lpips": None if self.lpips is None else self.distance / self.images,
-        }
-
-
-def _psnr_db(squared_error: float) -> float:
-    """`10 log10(2² / error)`, at most EQUAL_DB; NaN if the error is not finite."""
-    if squared_error == 0:
-        return EQUAL_DB
-    if not math.isfinite(squared_error):
-        return math.nan
-    return min(10 * math.log10(4 / squared_error), EQUAL_DB)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What the classifier says of a set of images."""
-
-    features: Tensor
-    classes: Tensor
-    confidence: float
-    histogram: list[int]
-
-
-class _Classifier:
-    def __init__(self, classifier: Classifier, device: torch.device) -> None:
-        self.classifier, self.device = classifier, device
-
-    def __call__(self, batches: Iterable[Tensor]) -> _Seen:
-        features = torch.cat(
-            [
-                self.classifier.features(batch.to(self.device, torch.float32).clamp(-1, 1))
-                for batch in batches
-            ]
-        )
-        probabilities = self.classifier.head(features).softmax(1)
-        likeliest = probabilities.max(1)
-        histogram = torch.bincount(likeliest.indices, minlength=probabilities.shape[1])
-        return _Seen(
-            features, likeliest.indices, float(likeliest.values.mean()), histogram.tolist()
-        )
-
-
 def _inversion(f: Linearizer, images: Tensor, lpips: LPIPS | None) -> dict[str, float | None]:
-    inverse, result = f.pinv(), _Likeness(lpips)
+    inverse, result = f.pinv(), Likeness(lpips)
     for x in _batches(images.float(), "Inverting held-out images"):
         result.add(f(inverse(x)), x)
     return result.result()
@@ -275,16 +203,7 @@ def _batches(x: Tensor, title: str) -> Iterable[Tensor]:
 
 
 def _some(data: Images, count: int, seed: int) -> Images:
-    return data.take(torch.randperm(len(data), generator=_generator(seed))[:count])
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _distance(features: Tensor, reference: Tensor) -> float:
-    finite = bool(features.isfinite().all() and reference.isfinite().all())
-    return feature_distance(features, reference) if finite else math.nan
+    return data.take(torch.randperm(len(data), generator=seeded(seed))[:count])
 
 
 def _own_step(flow: OneStepFlow) -> str:
@@ -293,20 +212,3 @@ def _own_step(flow: OneStepFlow) -> str:
 
 def _ratio(one: float, many: float) -> float:
     return one / many if many else math.nan
-
-
-def finite(results: dict[str, Any]) -> dict[str, Any]:
-    """The results with None in place of every number that is not finite, and a note of it."""
-    lost: list[str] = []
-
-    def clean(value: Any, name: str) -> Any:
-        if isinstance(value, dict):
-            return {k: clean(v, f"{name}.{k}" if name else k) for k, v in value.items()}
-        if isinstance(value, float) and not math.isfinite(value):
-            lost.append(f"{name} was {value}, which is not finite: None stands for it.")
-            return None
-        return value
-
-    cleaned: dict[str, Any] = clean(results, "")
-    cleaned["notes"] = [*cleaned.get("notes", []), *lost]
-    return cleaned

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from linearizer.display.report import Row
-from linearizer.display.tables import MISSED, Page, Table, page_markdown
+from linearizer.display.tables import Page, Table, page_markdown
 from linearizer.errors import RangeError
-from linearizer.evaluation.flow import NOT_MEASURED
+from linearizer.evaluation.likeness import LPIPS_MISSING, number
+from linearizer.measurement import NOT_FINITE, Measurement, decibels
 
 MIN_INVERSION_DB, MAX_INVERSION_LPIPS = 60.0, 5e-4
 MIN_COLLAPSE_DB, MAX_COLLAPSE_LPIPS = 80.0, 1e-4
@@ -54,8 +54,9 @@ def evaluation_page(results: dict[str, Any], paper: Paper | None = None) -> Page
         Table(
             ["what", "ours", f"paper{name}", "threshold", ""],
             [
-                (row.name, row.value, published, row.threshold, _verdict(row.holds))
-                for row, published in _table(results, theirs)
+                (name, ours, published, threshold, verdict)
+                for measured, published in _table(results, theirs)
+                for name, ours, threshold, verdict in [measured.row]
             ],
         ),
         Table(["what else", "measured"], list(_others(results))),
@@ -63,26 +64,37 @@ def evaluation_page(results: dict[str, Any], paper: Paper | None = None) -> Page
     ]
 
 
-def _table(r: dict[str, Any], paper: _Published | None) -> Iterable[tuple[Row, str]]:
-    """The rows with a threshold, and the paper's number beside each."""
-    steps, measured = r["settings"]["steps"], r["networks"]["lpips"] != NOT_MEASURED
-    psnr, lpips = ("-", "-") if paper is None else _texts(paper.inversion)
-    held = r["inversion"]
-    yield _psnr("Inversion, PSNR", held["psnr_db"], MIN_INVERSION_DB), psnr
-    yield _lpips("Inversion, LPIPS", held["lpips"], MAX_INVERSION_LPIPS, measured), lpips
-    psnr, lpips = ("-", "-") if paper is None else _texts(paper.one_step)
+def _table(r: dict[str, Any], paper: _Published | None) -> Iterable[tuple[Measurement, str]]:
+    """What has a threshold, and the paper's number beside each."""
+    steps = r["settings"]["steps"]
+    inversion, one_step = (None, None) if paper is None else (paper.inversion, paper.one_step)
+    pairs = {"Inversion": (r["inversion"], inversion)}
     for method, pair in r["one_step_vs_n_step"].items():
-        what = f"One step against {steps} {method} steps"
-        yield _psnr(f"{what}, PSNR", pair["psnr_db"], MIN_COLLAPSE_DB), psnr
-        yield _lpips(f"{what}, LPIPS", pair["lpips"], MAX_COLLAPSE_LPIPS, measured), lpips
+        pairs[f"One step against {steps} {method} steps"] = (pair, one_step)
+    for what, (pair, published) in pairs.items():
+        inverts = what == "Inversion"
+        psnr, lpips = ("-", "-") if published is None else _texts(published)
+        threshold = MIN_INVERSION_DB if inverts else MIN_COLLAPSE_DB
+        yield decibels(f"{what}, PSNR", number(pair["psnr_db"]), threshold), psnr
+        if "lpips" in r["networks"]:
+            largest = MAX_INVERSION_LPIPS if inverts else MAX_COLLAPSE_LPIPS
+            yield Measurement(f"{what}, LPIPS", number(pair["lpips"]), largest, form=".2g"), lpips
     for method, ratio in r["frechet_distance"]["ratio"].items():
-        holds = ratio is not None and abs(ratio - 1) <= FRECHET_TOLERANCE
         what = f"Fréchet distance of one step / of {steps} {method} steps"
-        threshold = f"equal within {FRECHET_TOLERANCE:.0%}"
         yield (
-            Row(what, number(ratio, ".4f"), threshold, holds),
+            frechet_ratio(what, number(ratio)),
             "-" if paper is None else "comparable",
         )
+
+
+def frechet_ratio(name: str, ratio: float) -> Measurement:
+    """The ratio of two Fréchet distances that should be equal."""
+    return Measurement(name, ratio, FRECHET_TOLERANCE, "within", form=".4f")
+
+
+def confidence_of_samples(name: str, confidence: float, of_real: float) -> Measurement:
+    """How sure a classifier is of samples, beside nine tenths of how sure it is of real images."""
+    return Measurement(name, confidence, 0.9 * of_real, "at_least", form=".3f", note="0.9 of real")
 
 
 def _others(r: dict[str, Any]) -> Iterable[tuple[str, str]]:
@@ -90,35 +102,35 @@ def _others(r: dict[str, Any]) -> Iterable[tuple[str, str]]:
     steps = settings["steps"]
     yield (
         f"Fréchet distance of samples in one step ({settings['own_step']})",
-        number(distance["own_step"], ".2f"),
+        printed(distance["own_step"], ".2f"),
     )
     for method in distance["one_step"]:
         one, many = distance["one_step"][method], distance["n_step"][method]
         yield (
             f"Fréchet distance of one step, of {steps} {method} steps",
-            f"{number(one, '.2f')}, {number(many, '.2f')}",
+            f"{printed(one, '.2f')}, {printed(many, '.2f')}",
         )
-    yield "The same of two halves of the held-out images", number(distance["real_split"], ".2f")
-    yield "The same of training images", number(distance["train_images"], ".2f")
+    yield "The same of two halves of the held-out images", printed(distance["real_split"], ".2f")
+    yield "The same of training images", printed(distance["train_images"], ".2f")
     yield (
         f"PSNR of one step ({settings['own_step']}) against {steps} steps",
         ", ".join(
-            f"{method} {number(value, '.1f')} dB"
+            f"{method} {printed(value, '.1f')} dB"
             for method, value in r["own_step_vs_n_step_psnr_db"].items()
         ),
     )
     confidence = (classifier["confidence_samples"], classifier["confidence_real"])
     yield (
         "Classifier's confidence: samples, real",
-        ", ".join(number(value, ".3f") for value in confidence),
+        ", ".join(printed(value, ".3f") for value in confidence),
     )
-    yield "Classifier's accuracy, held out", number(classifier["accuracy_held_out"], ".2%")
+    yield "Classifier's accuracy, held out", printed(classifier["accuracy_held_out"], ".2%")
     yield "Classes of samples", ", ".join(map(str, classifier["classes_of_samples"]))
     bits = r["bits_per_dimension"]
     kinds = ("held_out", "train", "upside_down", "negative", "uniform_noise")
     yield (
         "Bits a dimension: held out, train, held out upside down, as negatives, uniform noise",
-        ", ".join(number(bits[kind], ".4g") for kind in kinds),
+        ", ".join(printed(bits[kind], ".4g") for kind in kinds),
     )
 
 
@@ -135,6 +147,8 @@ def _footnotes(r: dict[str, Any], paper: _Published | None) -> Iterable[str]:
         f"{seeds['uniform_noise']}. {settings['dtype']} on {settings['device']}."
     )
     yield from (f"{metric}: {network}." for metric, network in r["networks"].items())
+    if "lpips" not in r["networks"]:
+        yield LPIPS_MISSING
     yield from r["notes"]
     if paper is not None:
         yield (
@@ -143,25 +157,10 @@ def _footnotes(r: dict[str, Any], paper: _Published | None) -> Iterable[str]:
         )
 
 
-def _verdict(holds: bool | None) -> str:
-    return NOT_MEASURED if holds is None else "holds" if holds else MISSED
-
-
 def _texts(published: tuple[float, float]) -> tuple[str, str]:
     return f"{published[0]:.1f} dB", f"{published[1]:.3f}"
 
 
-def number(value: float | None, form: str) -> str:
-    """A number as text, or that it was not finite, which JSON says with None."""
-    return "not finite" if value is None else format(value, form)
-
-
-def _psnr(name: str, value: float | None, threshold: float) -> Row:
-    text = "not finite" if value is None else f"{value:.1f} dB"
-    return Row(name, text, f"≥ {threshold:g} dB", value is not None and value >= threshold)
-
-
-def _lpips(name: str, value: float | None, threshold: float, measured: bool) -> Row:
-    text = number(value, ".2g") if measured else NOT_MEASURED
-    holds = (value is not None and value <= threshold) if measured else None
-    return Row(name, text, f"≤ {threshold:g}", holds)
+def printed(value: float | None, form: str) -> str:
+    """A number of strict JSON as text, or that it was not finite."""
+    return NOT_FINITE if value is None else format(value, form)

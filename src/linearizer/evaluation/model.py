@@ -7,8 +7,9 @@ from linearizer.applications import IdempotentGenerator, OneStepFlow
 from linearizer.data import Images
 from linearizer.display.tables import Page
 from linearizer.errors import RangeError, ShapeError
-from linearizer.evaluation.flow import evaluate_flow, has_labels
+from linearizer.evaluation.flow import evaluate_flow
 from linearizer.evaluation.flow_table import Paper, evaluation_page
+from linearizer.evaluation.predictions import has_labels
 from linearizer.evaluation.projector import evaluate_projector, projector_page
 from linearizer.metrics import LPIPS, Classifier
 from linearizer.saving import CONFIG_FILE

@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from linearizer._checks import check_between
 from linearizer.applications import IdempotentGenerator
 from linearizer.bijections import Flatten
 from linearizer.data import CORRUPTIONS, Images, corrupt, load_letters
 from linearizer.display.tables import Page, Table, page_markdown
-from linearizer.evaluation.flow import BATCH, EQUAL_DB, finite
-from linearizer.evaluation.flow_table import number
-from linearizer.metrics import Classifier, confidence, frechet_distance, psnr_db
+from linearizer.evaluation.flow_table import printed
+from linearizer.evaluation.likeness import BATCH, capped_psnr_db, finite, seeded, ssim
+from linearizer.laws import idempotence_error
+from linearizer.metrics import Classifier, confidence, frechet_distance
 from linearizer.training.progress import track
 
 RANK = 64
@@ -65,13 +65,13 @@ def evaluate_projector(
         train.images[:STATISTICS].split(1000),
         rank=min(model.rank, model.g.out_shape[0] - 1),
     )
-    x = held_out.images[:count]
+    x, double = held_out.images[:count], copy.deepcopy(model).double()
     kinds = other_images(x, seed)
     results: dict[str, Any] = {
         "idempotence": {
             name: {
-                "float32": idempotence_error(model, inputs),
-                "float64": idempotence_error(model, inputs.double()),
+                "float32": idempotence_error(model.project, inputs, BATCH),
+                "float64": idempotence_error(double.project, inputs.double(), BATCH),
             }
             for name, inputs in track(
                 {
@@ -85,7 +85,10 @@ def evaluate_projector(
             )
         },
         "reconstruction": {
-            str(k): {"ours": _psnr(model, x, x, k), "pixels": _psnr(pixels, x, x, k)}
+            str(k): {
+                "ours": capped_psnr_db(_projected(model, x, k), x),
+                "pixels": capped_psnr_db(_projected(pixels, x, k), x),
+            }
             for k in _ranks(model.rank)
         },
         "restoration": {},
@@ -96,7 +99,7 @@ def evaluate_projector(
     for name in track(CORRUPTIONS, "Restoring"):
         damaged = corrupt(x, name, seed)
         results["restoration"][name] = {
-            what: {"psnr_db": min(psnr_db(made, x), EQUAL_DB), "ssim": _ssim(made, x)}
+            what: {"psnr_db": capped_psnr_db(made, x), "ssim": ssim(made, x)}
             for what, made in (
                 ("damaged", damaged.clamp(-1, 1)),
                 ("ours", _projected(model, damaged, rank)),
@@ -130,22 +133,11 @@ def evaluate_projector(
     return finite(results)
 
 
-def idempotence_error(model: IdempotentGenerator, inputs: Tensor) -> float:
-    """`max |f(f(x)) - f(x)| / max |x|`, in the dtype of the inputs."""
-    model = copy.deepcopy(model).to(inputs.dtype)
-    worst = 0.0
-    for batch in inputs.split(BATCH):
-        once = model.project(batch)
-        worst = max(worst, float((model.project(once) - once).abs().max()))
-    return worst / float(inputs.abs().max())
-
-
 def other_images(images: Tensor, seed: int) -> Mapping[str, Tensor]:
     """Images that are none of the data: noise, the data changed, and letters if they are grey."""
     N, channels, height, width = images.shape
-    random = torch.Generator().manual_seed(seed)
     kinds = {
-        "uniform noise": 2 * torch.rand(images.shape, generator=random) - 1,
+        "uniform noise": 2 * torch.rand(images.shape, generator=seeded(seed)) - 1,
         "negatives": -images,
     }
     if height == width:
@@ -166,15 +158,6 @@ def _projected(model: IdempotentGenerator, images: Tensor, rank: int | None) -> 
     return torch.cat([model.project(x, rank) for x in images.split(BATCH)]).clamp(-1, 1)
 
 
-def _psnr(model: IdempotentGenerator, x: Tensor, truth: Tensor, rank: int) -> float:
-    return min(psnr_db(_projected(model, x, rank), truth), EQUAL_DB)
-
-
-def _ssim(images: Tensor, truth: Tensor) -> float:
-    value = structural_similarity_index_measure(images, truth, data_range=2.0)
-    return float(value)  # type: ignore[arg-type]
-
-
 def _ranks(largest: int) -> list[int]:
     """Powers of two, and the largest."""
     return sorted({2**i for i in range(largest.bit_length()) if 2**i <= largest} | {largest})
@@ -193,7 +176,7 @@ def projector_page(results: Mapping[str, Any]) -> Page:
         Table(
             ["input", "max abs of f(f(x)) - f(x) over max abs of x, float32", "float64"],
             [
-                (name, number(row["float32"], ".1e"), number(row["float64"], ".1e"))
+                (name, printed(row["float32"], ".1e"), printed(row["float64"], ".1e"))
                 for name, row in results["idempotence"].items()
             ],
         ),
@@ -220,7 +203,7 @@ def projector_page(results: Mapping[str, Any]) -> Page:
         Table(
             ["images", "confidence of a classifier", "Fréchet distance in its features"],
             [
-                (name, number(row["confidence"], ".3f"), number(row["frechet_distance"], ".1f"))
+                (name, printed(row["confidence"], ".3f"), printed(row["frechet_distance"], ".1f"))
                 for name, row in results["generation"].items()
             ],
         ),

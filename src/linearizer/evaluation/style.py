@@ -2,19 +2,18 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from linearizer.applications import StyleTransfer
 from linearizer.bijections import ActNorm, Chain, Squeeze
 from linearizer.data import Images
 from linearizer.display.tables import Page, Table, page_markdown
-from linearizer.evaluation.flow import EQUAL_DB
+from linearizer.evaluation.likeness import LPIPS_MISSING, LPIPS_NETWORK, capped_psnr_db, ssim
 from linearizer.metrics import LPIPS, psnr_db
 from linearizer.operators import CircularConvolution
 from linearizer.saving.run_information import Opened
@@ -73,7 +72,7 @@ def measure_styles(
         rows[name] = {
             **_likeness(made, truth, lpips),
             "linear_in_pixels_psnr_db": psnr_db(linear, truth),
-            "undo_redo_psnr_db": min(psnr_db(again, made), EQUAL_DB),
+            "undo_redo_psnr_db": capped_psnr_db(again, made),
             "condition": condition if math.isfinite(condition) else None,
             "milliseconds_per_image": 1e3 * seconds,
         }
@@ -83,7 +82,7 @@ def measure_styles(
         "contents": len(contents),
         "size": list(contents.shape[-2:]),
         "baseline_pairs": len(pairs),
-        "lpips": "not measured" if lpips is None else "LPIPS v0.1 with SqueezeNet 1.1",
+        "lpips": None if lpips is None else LPIPS_NETWORK,
     }
 
 
@@ -91,14 +90,14 @@ def pixel_baseline(
     model: StyleTransfer, x: Tensor, y: Tensor, like: CircularConvolution
 ) -> StyleTransfer:
     """The same class of operator with g nothing but squeeze and ActNorm, fitted to pairs."""
-    baseline = StyleTransfer(_initialised(x, model.factor), _initialised(y, model.factor))
+    baseline = StyleTransfer(_initialized(x, model.factor), _initialized(y, model.factor))
     pairs = zip(x.split(100), y.split(100), strict=True)
     side = like.kernel.shape[-1]
     baseline.add("fitted", baseline.fit(pairs, ridge=1e-6, kernel_size=side))
     return baseline
 
 
-def _initialised(images: Tensor, factor: int) -> Chain:
+def _initialized(images: Tensor, factor: int) -> Chain:
     squeeze = Squeeze(images.shape[1:], factor)
     g = Chain(squeeze, ActNorm(squeeze.out_shape))
     g.initialize(images)
@@ -113,47 +112,42 @@ def style_markdown(results: Mapping[str, Any]) -> str:
 def style_page(results: Mapping[str, Any]) -> Page:
     """The results as a table."""
     height, width = results["size"]
+    columns: dict[str, Callable[[dict[str, Any]], str]] = {
+        "PSNR to the teacher": lambda row: f"{row['psnr_db']:.2f} dB",
+        "SSIM": lambda row: f"{row['ssim']:.3f}",
+        "LPIPS": lambda row: f"{row['lpips']:.3f}",
+        "the same operator on pixels, PSNR": lambda row: (
+            f"{row['linear_in_pixels_psnr_db']:.2f} dB"
+        ),
+        "gain": lambda row: f"{row['psnr_db'] - row['linear_in_pixels_psnr_db']:+.2f} dB",
+        "stylise, undo, stylise": lambda row: f"{row['undo_redo_psnr_db']:.1f} dB",
+        "condition": lambda row: (
+            "infinite" if row["condition"] is None else f"{row['condition']:.3g}"
+        ),
+        "ms an image": lambda row: f"{row['milliseconds_per_image']:.1f}",
+    }
+    if results["lpips"] is None:
+        del columns["LPIPS"]
     return [
         Table(
+            ["style", *columns],
             [
-                "style",
-                "PSNR to the teacher",
-                "SSIM",
-                "LPIPS",
-                "the same operator on pixels, PSNR",
-                "gain",
-                "stylise, undo, stylise",
-                "condition",
-                "ms an image",
-            ],
-            [
-                (
-                    name,
-                    f"{row['psnr_db']:.2f} dB",
-                    f"{row['ssim']:.3f}",
-                    "not measured" if row["lpips"] is None else f"{row['lpips']:.3f}",
-                    f"{row['linear_in_pixels_psnr_db']:.2f} dB",
-                    f"{row['psnr_db'] - row['linear_in_pixels_psnr_db']:+.2f} dB",
-                    f"{row['undo_redo_psnr_db']:.1f} dB",
-                    "infinite" if row["condition"] is None else f"{row['condition']:.3g}",
-                    f"{row['milliseconds_per_image']:.1f}",
-                )
+                (name, *(cell(row) for cell in columns.values()))
                 for name, row in results["styles"].items()
             ],
         ),
         f"Mean of the styles: {results['mean_psnr_db']:.2f} dB. {results['contents']} held-out "
         f"contents of {height}×{width}; the operator on pixels is fitted to "
-        f"{results['baseline_pairs']} training contents. PSNR of images clamped to [-1, 1]; "
-        f"LPIPS: {results['lpips']}.",
+        f"{results['baseline_pairs']} training contents. PSNR of images clamped to [-1, 1]"
+        + (f". {LPIPS_MISSING}" if results["lpips"] is None else f"; LPIPS: {results['lpips']}."),
     ]
 
 
 def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, float | None]:
     seen = made.clamp(-1, 1)
-    ssim = structural_similarity_index_measure(seen, truth, data_range=2.0)
     return {
         "psnr_db": psnr_db(seen, truth),
-        "ssim": float(ssim),  # type: ignore[arg-type]
+        "ssim": ssim(seen, truth),
         "lpips": None if lpips is None else float(lpips(seen, truth).mean()),
     }
 

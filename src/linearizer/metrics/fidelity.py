@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from linearizer.laws import superposition
 from linearizer.linearizer import Linearizer
 
 
@@ -19,7 +20,5 @@ def linearity_error(f: Linearizer, u: Tensor, v: Tensor, a: float = 0.7, b: floa
     `|f(a ⊙ u ⊕ b ⊙ v) - (a ⊙ f(u) ⊕ b ⊙ f(v))| / |f(a ⊙ u ⊕ b ⊙ v)|` in the plain Euclidean
     norm of the outputs, over the whole batch.
     """
-    V, W = f.domain, f.codomain
-    left = f((a * V(u) + b * V(v)).x)
-    right = (a * W(f(u)) + b * W(f(v))).x
+    left, right = superposition(f, u, v, a, b)
     return float((left - right).norm() / left.norm())

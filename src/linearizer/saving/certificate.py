@@ -3,43 +3,19 @@
 import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from linearizer._files import as_json, read_json, sha256, short, write_text
 from linearizer._version import __version__
 from linearizer.errors import CertificateWarning, FileFormatError
+from linearizer.measurement import Measurement
 from linearizer.saving.folder import current
 from linearizer.saving.reading import CONFIG_FILE, WEIGHTS_FILE
 
 CERTIFICATE_FILE = "certificate.json"
 CERTIFICATE_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Law:
-    """A number that was measured on a model, and the threshold that it may not exceed.
-
-    Attributes:
-        name: The law, in words or as a formula.
-        measured: What was found.
-        threshold: The largest value with which the law holds.
-    """
-
-    name: str
-    measured: float
-    threshold: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is within the threshold; NaN never is."""
-        return self.measured <= self.threshold
-
-    @property
-    def figures(self) -> tuple[str, str]:
-        """What was measured and the threshold, to read."""
-        return f"{self.measured:.3g}", f"≤ {self.threshold:.3g}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +33,7 @@ class Certificate:
 
     model: str
     files: dict[str, str]
-    laws: tuple[Law, ...]
+    laws: tuple[Measurement, ...]
     probe: tuple[float, ...]
     linearizer_version: str = __version__
 
@@ -68,9 +44,16 @@ class Certificate:
 
     def write(self, folder: Path) -> None:
         """Write `certificate.json` into a folder."""
-        content = {"format_version": CERTIFICATE_VERSION, **asdict(self)}
-        for law in content["laws"]:  # JSON has no infinity
-            law["measured"] = law["measured"] if math.isfinite(law["measured"]) else None
+        content: dict[str, Any] = {"format_version": CERTIFICATE_VERSION}
+        content |= {field.name: getattr(self, field.name) for field in fields(self)}
+        content["laws"] = [
+            {
+                "name": law.name,
+                "measured": law.value if math.isfinite(law.value) else None,  # JSON has no infinity
+                "threshold": law.threshold,
+            }
+            for law in self.laws
+        ]
         write_text(folder / CERTIFICATE_FILE, as_json(content))
 
     @classmethod
@@ -87,7 +70,7 @@ class Certificate:
             content: dict[str, Any] = read_json(path)
             version = content.pop("format_version")
             laws = tuple(
-                Law(law["name"], _number(law["measured"]), _number(law["threshold"]))
+                Measurement(law["name"], _number(law["measured"]), _number(law["threshold"]))
                 for law in content.pop("laws")
             )
             probe = tuple(float(number) for number in content.pop("probe"))
