@@ -12,7 +12,6 @@ from linearizer.applications import ConditionalFlow
 from linearizer.testing import check_linear, perturb_
 
 N = 4
-NONE = torch.tensor([])
 
 
 def points(count: int = 900, n: int = N, classes: int = 3) -> tuple[Tensor, Tensor]:
@@ -125,6 +124,21 @@ def test_classes_are_told(flow: ConditionalFlow) -> None:
     assert float((flow.classify(x) == labels).double().mean()) > 0.9
 
 
+def test_the_density_is_that_of_data_with_noise() -> None:
+    """Samples come from data as they are; densities and posteriors from data with noise."""
+    x, labels = points()
+    flow = ConditionalFlow.fit(lz.Identity(N), x, labels, noise=0.5, density_shrinkage=0.0, seed=1)
+    plain = ConditionalFlow.fit(lz.Identity(N), x, labels)
+    assert flow.density is not None
+    assert torch.equal(flow.sample(5, seed=0), plain.sample(5, seed=0))
+    for label in flow.classes:
+        B = flow.density.at(label).operator.flow().to_dense()
+        expected = torch.cov(x[labels == label].mT, correction=0) + 0.25 * torch.eye(N)
+        torch.testing.assert_close(B @ B.mT, expected, rtol=0.15, atol=0.15)
+    torch.testing.assert_close(flow.log_prob(x), flow.density.log_prob(x))
+    assert not torch.allclose(flow.log_prob(x), plain.log_prob(x))
+
+
 def test_denoising_is_exact_for_gaussian_classes() -> None:
     """Of one class of N(0, I) with noise σ, the mean of what was before is x / (1 + σ²)."""
     sigma = 0.5
@@ -189,13 +203,14 @@ def test_a_class_of_one_point_borrows_from_the_others(rank: int | None) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::linearizer.errors.CertificateWarning")
-def test_saved_and_loaded(flow: ConditionalFlow, tmp_path: Path) -> None:
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    flow = ConditionalFlow.fit(bijection(), *points(), noise=0.1)
     flow.save_pretrained(tmp_path)
     again = lz.load(tmp_path)
     x = points()[0][:5]
     assert torch.equal(flow.sample(7, seed=0), again.sample(7, seed=0))
     assert torch.equal(flow.log_prob(x), again.log_prob(x))
-    assert again.component(0).g_data.bijections[0] is again.g  # one g, still
+    assert again.component(0).g_data.bijections[0] is again.g is again.density.g  # one g, still
 
 
 def refusals() -> dict[str, tuple[type[Exception], str, object]]:
@@ -247,6 +262,22 @@ def refusals() -> dict[str, tuple[type[Exception], str, object]]:
             lz.errors.RangeError,
             "number of points",
             lambda: fitted().morph(x[0], 1, 1),
+        ),
+        "a density of other classes": (
+            lz.errors.RangeError,
+            "same classes",
+            lambda: ConditionalFlow(
+                [fitted().at(i) for i in range(3)],
+                [0, 1, 2],
+                torch.ones(3),
+                fitted().pooled,
+                ConditionalFlow.fit(g, x, labels + 1),
+            ),
+        ),
+        "negative noise": (
+            lz.errors.RangeError,
+            "noise",
+            lambda: ConditionalFlow.fit(g, x, labels, noise=-1.0),
         ),
         "components of other g": (
             lz.errors.RangeError,

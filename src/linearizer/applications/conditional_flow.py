@@ -40,6 +40,8 @@ class ConditionalFlow(nn.Module, Saveable):
         labels: The class of each component; a class may have several.
         weights: π, (K,), positive; they are divided by their sum.
         pooled: The flow of all classes as one, which guidance leads away from.
+        density: The same classes, measured on data with noise: what densities and posteriors are
+            computed with; the components themselves if not given.
 
     Raises:
         ShapeError: If there are not as many labels and weights as components.
@@ -65,6 +67,7 @@ class ConditionalFlow(nn.Module, Saveable):
         labels: Sequence[Label],
         weights: Tensor,
         pooled: OneStepFlow,
+        density: "ConditionalFlow | None" = None,
     ) -> None:
         super().__init__()
         if not len(components) == len(labels) == weights.numel() or not labels:
@@ -75,11 +78,16 @@ class ConditionalFlow(nn.Module, Saveable):
         if not bool((weights > 0).all()):
             raise RangeError("expected positive weights, got one of zero or below; leave it out")
         self.components, self.labels = nn.ModuleList(components), list(labels)
-        self.pooled = pooled
+        self.pooled, self.density = pooled, density
         self.register_buffer("weights", weights / weights.sum())
         if any(_shared(f.g_data) is not self.g for f in (*components, pooled)):
             raise RangeError(
                 "expected components on one g, got several; build each on Chain(g, Centering(mean))"
+            )
+        if density is not None and (density.g is not self.g or density.labels != self.labels):
+            raise RangeError(
+                "expected a density of the same classes on the same g, got another; fit "
+                "both on one g"
             )
 
     @classmethod
@@ -93,6 +101,8 @@ class ConditionalFlow(nn.Module, Saveable):
         components: int | None = None,
         rank: int | None = None,
         shrinkage: float | None = None,
+        noise: float = 0.0,
+        density_shrinkage: float | None = None,
         seed: int = 0,
     ) -> "ConditionalFlow":
         """The components of a given g, in closed form: one pass over the data.
@@ -108,18 +118,42 @@ class ConditionalFlow(nn.Module, Saveable):
             rank: Directions of each covariance to keep, with one variance for all others, so
                 that no n × n matrix is made; the whole covariance if not given.
             shrinkage: α, the images that C counts for; n / 10 if not given.
-            seed: Of the clustering.
+            noise: Standard deviation of the noise that g was trained with. Samples come from
+                data as they are, so that they have no noise; the density is that of data with
+                this noise, without which directions that hardly vary would outweigh all others.
+            density_shrinkage: α of the density, which a larger one suits: moments that fit the
+                data too well are surer of them than of new ones; 4 n if not given.
+            seed: Of clustering and noise.
 
         Raises:
             RangeError: If there are neither labels nor a number of components, or both, or more
                 components than points.
             ShapeError: If there is not one label for each point.
         """
-        moments = MixtureMoments(latent_length(g), rank, shrinkage)
-        like = torch.zeros(())
-        for z, y in _labeled(g, data, labels, components, seed):
-            moments.update(z, y)
+        check_between(noise, 0.0, math.inf, "the standard deviation of the noise")
+        n = latent_length(g)
+        clean = MixtureMoments(n, rank, shrinkage)
+        noisy = MixtureMoments(n, rank, 4.0 * n if density_shrinkage is None else density_shrinkage)
+        like, generator = torch.zeros(()), torch.Generator().manual_seed(seed)
+        for x, y, z in _labeled(g, data, labels, components, seed):
+            clean.update(z, y)
             like = z.new_zeros(())
+            if noise:
+                drawn = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+                noisy.update(g(x + noise * drawn), y)
+        density = cls._of(g, noisy, rank, like) if noise else None
+        return cls._of(g, clean, rank, like, density)
+
+    @classmethod
+    def _of(
+        cls,
+        g: Bijection,
+        moments: MixtureMoments,
+        rank: int | None,
+        like: Tensor,
+        density: "ConditionalFlow | None" = None,
+    ) -> "ConditionalFlow":
+        """The flows of moments, in the dtype and on the device of a number."""
         noise = Identity(g.out_shape)
 
         def flow(label: int | None) -> OneStepFlow:
@@ -128,7 +162,7 @@ class ConditionalFlow(nn.Module, Saveable):
 
         names = moments.labels
         weights = moments.weights().to(like)
-        return cls([flow(name) for name in names], names, weights, flow(None))
+        return cls([flow(name) for name in names], names, weights, flow(None), density)
 
     # Components
 
@@ -312,8 +346,7 @@ class ConditionalFlow(nn.Module, Saveable):
     def denoise(self, data: Tensor, std: float) -> Tensor:
         """The mean of what data was before noise, `x + σ² ∇ log p(x)` (Tweedie's formula).
 
-        See `OneStepFlow.denoise`; the density is that of the mixture, so fit it to data with
-        this noise.
+        See `OneStepFlow.denoise`; the density is that of the mixture: fit it with this noise.
 
         Args:
             data: Points (*batch, *g.in_shape).
@@ -327,6 +360,8 @@ class ConditionalFlow(nn.Module, Saveable):
 
     def _log_joints(self, z: Tensor) -> Tensor:
         """`log π_c + log N(z; μ_c, C_c)` of latents (*batch, n), (*batch, K)."""
+        if self.density is not None:
+            return self.density._log_joints(z)
         joints = []
         for i, weight in enumerate(self.weights):
             flow = self.component(i)
@@ -402,22 +437,22 @@ def _labeled(
     labels: Tensor | None,
     components: int | None,
     seed: int,
-) -> Iterable[tuple[Tensor, Tensor]]:
-    """Batches of latents and their labels, which are clusters where none are given."""
+) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+    """Batches of points, their labels, or clusters where there are none, and their latents."""
     if not isinstance(data, Tensor):
         if labels is not None or components is not None:
             raise RangeError("expected labels in the batches alone, got more; give points (N, ...)")
-        return ((g(x), y) for x, y in data)
+        return ((x, y, g(x)) for x, y in data)
     if (labels is None) == (components is None):
         got = "neither" if labels is None else "both"
         raise RangeError(f"expected labels or a number of components, got {got}; give one of them")
     if labels is None:
         assert components is not None, "one of the two is given"
         z = torch.cat([g(x) for x in data.split(BATCH)])
-        return [(z, clusters(z, components, seed))]
+        return [(data, clusters(z, components, seed), z)]
     if labels.shape != data.shape[:1]:
         raise ShapeError(
             f"expected one label for each of {len(data)} points, got {tuple(labels.shape)}"
         )
     batches = zip(data.split(BATCH), labels.split(BATCH), strict=True)
-    return ((g(x), y) for x, y in batches)
+    return ((x, y, g(x)) for x, y in batches)
