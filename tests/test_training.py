@@ -11,7 +11,14 @@ from lightning.pytorch import Callback
 from linearizer import training
 from linearizer.data import load_digits
 from linearizer.testing import perturb_
-from linearizer.training import FlowMatchingTraining, LikelihoodTraining, TrainingBudget, loop
+from linearizer.training import (
+    ClassMoments,
+    FlowMatchingTraining,
+    LikelihoodTraining,
+    MixtureLikelihoodTraining,
+    TrainingBudget,
+    loop,
+)
 from linearizer.training.precision import conditioners_in
 
 
@@ -47,7 +54,27 @@ def _papers_module(steps):
     return FlowMatchingTraining(g, lz.flows.LowRankHypernetwork(64, rank=2, width=8), steps=steps)
 
 
-@pytest.mark.parametrize("make", [_module, _papers_module])
+def _mixture_module(steps):
+    """Its moments are state of its own, beside the weights."""
+    torch.manual_seed(0)
+    g, data = lz.image_bijection((1, 8, 8), depth=2, width=32), load_digits()
+    module = MixtureLikelihoodTraining(g, ClassMoments(10, 64), steps, learning_rate=3e-3)
+    module.start(data.images, data.labels)
+    return module
+
+
+def test_the_mixture_learns_its_classes():
+    data, module = load_digits(), _mixture_module(150)
+    before = module.losses(data.images, data.labels)
+    training.train(module, data, TrainingBudget(150, batch_size=128, noise=0.0))
+    after = module.losses(data.images, data.labels)
+    assert float(after["joint"]) < float(before["joint"]) - 0.1
+    with torch.no_grad():
+        told = module.moments.log_joints(module.g(data.images)).argmax(1)
+    assert float((told == data.labels).float().mean()) > 0.97
+
+
+@pytest.mark.parametrize("make", [_module, _papers_module, _mixture_module])
 def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path, monkeypatch, make):
     schedule = TrainingBudget(40, batch_size=32, checkpoint_every=10, average=0.9)
     data, whole = load_digits(), make(40)

@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 from linearizer import linalg
 from linearizer._checks import Shape, reference
 from linearizer._random import normal
-from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
+from linearizer.applications import ConditionalFlow, IdempotentGenerator, OneStepFlow, StyleTransfer
 from linearizer.bijections import Bijection, Identity
 from linearizer.errors import CertificateWarning, RangeError
 from linearizer.flows import METHODS
@@ -157,25 +157,28 @@ def _(model: Linearizer) -> _Maps:
 def _(model: OneStepFlow) -> _Maps:
     noise, samples = model.noise(COUNT, seed=0), model.sample(COUNT, seed=0)
 
-    def one_step_is_many() -> list[Measurement]:
-        return [
-            Measurement(
-                f"one step = {STEPS} {method} steps",
-                relative_error(
-                    model.collapse(STEPS, method)(noise),
-                    model.integrate(noise, STEPS, method),
-                ),
-                ONE_STEP,
-            )
-            for method in METHODS
-        ]
-
     return _Maps(
         {"data": model.g_data}
         | ({} if isinstance(model.g_noise, Identity) else {"noise": model.g_noise}),
         {"data": samples, "noise": noise},
         {"one step": (model.collapse(), noise)},
-        one_step_is_many,
+        lambda: _one_step_is_many(model, noise),
+    )
+
+
+@_maps.register
+def _(model: ConditionalFlow) -> _Maps:
+    noise, x = model.pooled.noise(COUNT, seed=0), model.sample(COUNT, seed=0)
+    flows = [model.component(i) for i in range(len(model.labels))]
+    maps = {
+        f"component {i}, class {label}": (flow.collapse(), noise)
+        for i, (label, flow) in enumerate(zip(model.labels, flows, strict=True))
+    }
+    return _Maps(
+        {"data": model.g},
+        {"data": x},
+        maps,
+        lambda: [law for flow in flows[:1] for law in _one_step_is_many(flow, noise)],
     )
 
 
@@ -266,6 +269,19 @@ def _projections(image: Tensor) -> Tensor:
     """An image on a few random directions."""
     directions = normal((PROBES, image.numel()), 0, image)
     return directions @ image.flatten() / image.numel() ** 0.5
+
+
+def _one_step_is_many(flow: OneStepFlow, noise: Tensor) -> list[Measurement]:
+    return [
+        Measurement(
+            f"one step = {STEPS} {method} steps",
+            relative_error(
+                flow.collapse(STEPS, method)(noise), flow.integrate(noise, STEPS, method)
+            ),
+            ONE_STEP,
+        )
+        for method in METHODS
+    ]
 
 
 # Inputs

@@ -1,7 +1,15 @@
 """The applications of the paper, each made of the core."""
 
+from linearizer.applications.conditional_flow import ConditionalFlow
 from linearizer.applications.idempotent_generator import Decomposition, IdempotentGenerator
 from linearizer.applications.one_step_flow import OneStepFlow
 from linearizer.applications.style_transfer import Style, StyleTransfer
 
-__all__ = ["Decomposition", "IdempotentGenerator", "OneStepFlow", "Style", "StyleTransfer"]
+__all__ = [
+    "ConditionalFlow",
+    "Decomposition",
+    "IdempotentGenerator",
+    "OneStepFlow",
+    "Style",
+    "StyleTransfer",
+]

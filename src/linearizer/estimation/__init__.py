@@ -3,12 +3,15 @@
 from linearizer.estimation.convolution_fit import ConvolutionLeastSquares
 from linearizer.estimation.convolution_refinement import refine_convolution
 from linearizer.estimation.least_squares import LeastSquares
+from linearizer.estimation.mixture import MixtureMoments, clusters
 from linearizer.estimation.moments import Moments, PrincipalMoments
 
 __all__ = [
     "ConvolutionLeastSquares",
     "LeastSquares",
+    "MixtureMoments",
     "Moments",
     "PrincipalMoments",
+    "clusters",
     "refine_convolution",
 ]

@@ -6,11 +6,13 @@ with needs_extra("lightning", "train"):
     from linearizer.training.classifier import train_classifier
     from linearizer.training.config import PRESETS, TrainingBudget, TrainingConfig
     from linearizer.training.loop import train
+    from linearizer.training.objectives.class_moments import ClassMoments
     from linearizer.training.objectives.flow_matching import (
         FlowMatchingLosses,
         FlowMatchingTraining,
     )
     from linearizer.training.objectives.likelihood import LikelihoodTraining
+    from linearizer.training.objectives.mixture_likelihood import MixtureLikelihoodTraining
     from linearizer.training.objectives.projection import (
         LearnedProjectionTraining,
         PrincipalProjectionTraining,
@@ -22,11 +24,13 @@ with needs_extra("lightning", "train"):
 
 __all__ = [
     "PRESETS",
+    "ClassMoments",
     "FlowMatchingLosses",
     "FlowMatchingTraining",
     "HypernetworkStyleTraining",
     "LearnedProjectionTraining",
     "LikelihoodTraining",
+    "MixtureLikelihoodTraining",
     "PrincipalProjectionTraining",
     "StyleTraining",
     "TrainingBudget",

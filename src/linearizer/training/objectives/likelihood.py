@@ -8,11 +8,8 @@ from torch.nn.functional import mse_loss
 
 from linearizer._checks import check_between
 from linearizer.bijections import Bijection
-from linearizer.training.noise import pure_noise
+from linearizer.training.noise import reach
 from linearizer.training.objectives.optimization import CosineTraining
-
-FARTHEST = 5.0
-"""A size that hardly any coordinate of N(0, I) exceeds."""
 
 
 class LikelihoodTraining(CosineTraining):
@@ -67,14 +64,8 @@ class LikelihoodTraining(CosineTraining):
             decoded = self.g.inverse(z + self.latent_noise * torch.randn_like(z))
             loss = loss + self.reconstruction * mse_loss(decoded, images)
         if self.ood_weight:
-            loss = loss + self.ood_weight * self._reach(images)
+            loss = loss + self.ood_weight * reach(self.g, images)
         return loss
-
-    def _reach(self, like: Tensor) -> Tensor:
-        """How far beyond those of N(0, I) the latents of pure noise lie."""
-        noise = pure_noise(like[: max(2, len(like) // 4)])
-        furthest = self.g(noise).flatten(1).abs().amax(1)
-        return torch.log1p((furthest / FARTHEST - 1).relu()).mean()
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The loss of a batch of images; their labels are not used."""

@@ -1,0 +1,458 @@
+"""Conditional one-step flow: a class is an operator, as a style is."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from linearizer import linalg
+from linearizer._checks import check_between
+from linearizer._modes import differentiable, own_precision
+from linearizer.applications.one_step_flow import OneStepFlow
+from linearizer.bijections import Bijection, Centering, Chain, Identity
+from linearizer.errors import RangeError, ShapeError
+from linearizer.estimation import MixtureMoments, clusters
+from linearizer.estimation.latents import latent_length
+from linearizer.flows import CovarianceFlow, PrincipalCovarianceFlow, TimeDependentOperator
+from linearizer.linearizer import Linearizer
+from linearizer.operators import LinearOperator
+from linearizer.saving import Saveable
+
+Label = int | str
+Kind = Literal["noise", "transport"]
+BATCH = 1000
+
+
+class ConditionalFlow(nn.Module, Saveable):
+    """A mixture of one-step flows on one bijection g, one for each class or cluster.
+
+    Component c has a weight π_c, a mean μ_c and a covariance C_c of its latents. With
+    `g_c = g - μ_c` it has an induced space V_c of its own, and `f_c = g_c⁻¹ ∘ C_c^½` is a
+    Linearizer from noise to the class. So a class is an operator: what leads from class a to
+    class b is the Linearizer `f_b f_a⁺`, guidance is arithmetic of operators, and the density
+    `Σ_c π_c N(g(x); μ_c, C_c) |det J_g(x)|` and its posterior are exact.
+
+    Args:
+        components: One-step flows from the same noise; the bijection of each is
+            `Chain(g, Centering(μ_c))` of one and the same g.
+        labels: The class of each component; a class may have several.
+        weights: π, (K,), positive; they are divided by their sum.
+        pooled: The flow of all classes as one, which guidance leads away from.
+        density: The same classes, measured on data with noise: what densities and posteriors are
+            computed with; the components themselves if not given.
+
+    Raises:
+        ShapeError: If there are not as many labels and weights as components.
+        RangeError: If the components do not share g, or a weight is not positive.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> from linearizer.applications import ConditionalFlow
+        >>> x, y = torch.randn(300, 4), torch.arange(300) % 3
+        >>> flow = ConditionalFlow.fit(lz.vector_bijection(4), x + 5. * y[:, None], y)
+        >>> flow.sample(5, label=2).shape, flow.classes
+        (torch.Size([5, 4]), [0, 1, 2])
+        >>> float((flow.classify(x + 5. * y[:, None]) == y).float().mean()) > 0.9
+        True
+    """
+
+    certified = True
+    weights: Tensor
+
+    def __init__(
+        self,
+        components: Sequence[OneStepFlow],
+        labels: Sequence[Label],
+        weights: Tensor,
+        pooled: OneStepFlow,
+        density: "ConditionalFlow | None" = None,
+    ) -> None:
+        super().__init__()
+        if not len(components) == len(labels) == weights.numel() or not labels:
+            raise ShapeError(
+                f"expected a label and a weight for each component, got {len(components)} "
+                f"components, {len(labels)} labels and {weights.numel()} weights"
+            )
+        if not bool((weights > 0).all()):
+            raise RangeError("expected positive weights, got one of zero or below; leave it out")
+        self.components, self.labels = nn.ModuleList(components), list(labels)
+        self.pooled, self.density = pooled, density
+        self.register_buffer("weights", weights / weights.sum())
+        if any(_shared(f.g_data) is not self.g for f in (*components, pooled)):
+            raise RangeError(
+                "expected components on one g, got several; build each on Chain(g, Centering(mean))"
+            )
+        if density is not None and (density.g is not self.g or density.labels != self.labels):
+            raise RangeError(
+                "expected a density of the same classes on the same g, got another; fit "
+                "both on one g"
+            )
+
+    @classmethod
+    @torch.no_grad()
+    def fit(
+        cls,
+        g: Bijection,
+        data: Tensor | Iterable[tuple[Tensor, Tensor]],
+        labels: Tensor | None = None,
+        *,
+        components: int | None = None,
+        rank: int | None = None,
+        shrinkage: float | None = None,
+        noise: float = 0.0,
+        density_shrinkage: float | None = None,
+        seed: int = 0,
+    ) -> "ConditionalFlow":
+        """The components of a given g, in closed form: one pass over the data.
+
+        A class with few images borrows from the others: its covariance is
+        `(N_c C_c + α C) / (N_c + α)`, C the covariance within classes.
+
+        Args:
+            g: Bijection of the data, onto vectors (n,).
+            data: Points (N, *g.in_shape), or batches of points and their labels, read once.
+            labels: Whole numbers (N,), with points; not given with `components`.
+            components: Number of clusters to find instead, by k-means of the latents.
+            rank: Directions of each covariance to keep, with one variance for all others, so
+                that no n × n matrix is made; the whole covariance if not given.
+            shrinkage: α, the images that C counts for; n / 10 if not given.
+            noise: Standard deviation of the noise that g was trained with. Samples come from
+                data as they are, so that they have no noise; the density is that of data with
+                this noise, without which directions that hardly vary would outweigh all others.
+            density_shrinkage: α of the density, which a larger one suits: moments that fit the
+                data too well are surer of them than of new ones; 4 n if not given.
+            seed: Of clustering and noise.
+
+        Raises:
+            RangeError: If there are neither labels nor a number of components, or both, or more
+                components than points.
+            ShapeError: If there is not one label for each point.
+        """
+        check_between(noise, 0.0, math.inf, "the standard deviation of the noise")
+        n = latent_length(g)
+        clean = MixtureMoments(n, rank, shrinkage)
+        noisy = MixtureMoments(n, rank, 4.0 * n if density_shrinkage is None else density_shrinkage)
+        like, generator = torch.zeros(()), torch.Generator().manual_seed(seed)
+        for x, y, z in _labeled(g, data, labels, components, seed):
+            clean.update(z, y)
+            like = z.new_zeros(())
+            if noise:
+                drawn = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+                noisy.update(g(x + noise * drawn), y)
+        density = cls._of(g, noisy, rank, like) if noise else None
+        return cls._of(g, clean, rank, like, density)
+
+    @classmethod
+    def _of(
+        cls,
+        g: Bijection,
+        moments: MixtureMoments,
+        rank: int | None,
+        like: Tensor,
+        density: "ConditionalFlow | None" = None,
+    ) -> "ConditionalFlow":
+        """The flows of moments, in the dtype and on the device of a number."""
+        noise = Identity(g.out_shape)
+
+        def flow(label: int | None) -> OneStepFlow:
+            operator = _operator(moments, label, rank, like)
+            return OneStepFlow(Chain(g, Centering(moments.mean(label).to(like))), operator, noise)
+
+        names = moments.labels
+        weights = moments.weights().to(like)
+        return cls([flow(name) for name in names], names, weights, flow(None), density)
+
+    # Components
+
+    @property
+    def g(self) -> Bijection:
+        """The bijection that all components share, without their means."""
+        return _shared(self.pooled.g_data)
+
+    def component(self, i: int) -> OneStepFlow:
+        """The one-step flow of component i."""
+        flow = self.components[i]
+        assert isinstance(flow, OneStepFlow), "checked when built"
+        return flow
+
+    @property
+    def classes(self) -> list[Label]:
+        """The labels, each once, in order."""
+        return sorted(set(self.labels), key=lambda label: (isinstance(label, str), label))
+
+    def indices(self, label: Label) -> list[int]:
+        """The components of a class.
+
+        Raises:
+            RangeError: If there is no such class.
+        """
+        found = [i for i, other in enumerate(self.labels) if other == label]
+        if not found:
+            known = ", ".join(map(str, self.classes))
+            raise RangeError(f"expected a class of {known}, got {label}; choose one of these")
+        return found
+
+    def at(self, label: Label) -> OneStepFlow:
+        """The one-step flow of a class, with every method that one has.
+
+        Raises:
+            RangeError: If there is no such class, or it has several components.
+        """
+        found = self.indices(label)
+        if len(found) > 1:
+            raise RangeError(
+                f"expected a class of one component, got {label} with {len(found)}; take one of "
+                f"components[i] for i in {found}"
+            )
+        return self.component(found[0])
+
+    def between(self, a: Label, b: Label, kind: Kind = "noise") -> Linearizer:
+        """The Linearizer from class a to class b, `V_a → V_b`.
+
+        - `noise`: `f_b f_a⁺`, through the same noise; `between(b, c) @ between(a, b)` is
+          `between(a, c)`.
+        - `transport`: the optimal transport map between the two Gaussians of latents,
+          `C_a^-½ (C_a^½ C_b C_a^½)^½ C_a^-½`, which moves latents as little as it can.
+
+        Raises:
+            RangeError: If there is no such class or kind.
+
+        Example:
+            >>> import torch, linearizer as lz
+            >>> from linearizer.applications import ConditionalFlow
+            >>> x, y = torch.randn(300, 4), torch.arange(300) % 3
+            >>> flow = ConditionalFlow.fit(lz.vector_bijection(4), x, y)
+            >>> there, back = flow.between(0, 1), flow.between(1, 0)
+            >>> torch.allclose(back(there(x)), x, atol=1e-3)
+            True
+        """
+        return self._between(self.at(a), self.at(b), kind)
+
+    # Samples
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        *,
+        label: Label | None = None,
+        temperature: float = 1.0,
+        guidance: float = 0.0,
+        seed: int | None = None,
+    ) -> Tensor:
+        """New data (count, *g.in_shape) of a class, or of all by their weights, in one step.
+
+        Args:
+            count: Number of samples.
+            label: The class; drawn anew for each sample if not given.
+            temperature: Standard deviation of the noise; below 1 for fewer outliers.
+            guidance: w of `(1 + w) B_c - w B` and `(1 + w) μ_c - w μ`, with B and μ of all
+                classes as one: above 0 for more typical, less varied samples.
+            seed: Seed of noise and classes; new ones each time if not given.
+
+        Raises:
+            RangeError: If there is no such class, or the guidance is so large that numbers
+                overflow.
+        """
+        noise = self.pooled.noise(count, seed, temperature)
+        return self.decode(noise, self.draw(count, label, seed), guidance)
+
+    def draw(self, count: int, label: Label | None = None, seed: int | None = None) -> Tensor:
+        """Components (count,) by their weights, of one class or of all."""
+        weights = self.weights.detach().cpu().double()
+        if label is not None:
+            among = torch.zeros_like(weights)
+            among[self.indices(label)] = 1.0
+            weights = weights * among
+        generator = torch.Generator() if seed is None else torch.Generator().manual_seed(seed + 1)
+        if seed is None:
+            generator.seed()
+        return torch.multinomial(weights, count, replacement=True, generator=generator)
+
+    def decode(self, noise: Tensor, components: Tensor, guidance: float = 0.0) -> Tensor:
+        """Noise (N, n) to data, each through the component (N,) that is given for it."""
+        z = torch.empty_like(noise)
+        for i in components.unique().tolist():
+            rows = components == i
+            B, mean = self._guided(self.component(i), guidance)
+            z[rows] = B(noise[rows]) + mean
+        if not bool(torch.isfinite(z).all()):
+            raise RangeError(
+                f"expected a guidance that keeps numbers finite, got {guidance:g}; take less"
+            )
+        return torch.cat([self.g.inverse(part) for part in z.split(BATCH)])
+
+    def encode(self, data: Tensor, label: Label | None = None) -> Tensor:
+        """Data (N, *g.in_shape) to the noise that it comes from, as a class or the likeliest."""
+        z, components = self.g(data), self._likeliest(data, label)
+        noise = torch.empty_like(z)
+        for i in components.unique().tolist():
+            rows, flow = components == i, self.component(i)
+            noise[rows] = flow.operator.flow(1.0, 0.0)(z[rows] - _mean(flow))
+        return noise
+
+    @torch.no_grad()
+    def translate(self, data: Tensor, to: Label, kind: Kind = "noise") -> Tensor:
+        """Data (N, *g.in_shape) of any classes as data of one class, by `between`.
+
+        What all classes share, the hand that wrote a digit, stays: it is the noise.
+        """
+        target = self.component(self.indices(to)[0])
+        components = self._likeliest(data, None)
+        result = torch.empty_like(data)
+        for i in components.unique().tolist():
+            rows = components == i
+            f = self._between(self.component(i), target, kind)
+            result[rows] = f(data[rows])
+        return result
+
+    @torch.no_grad()
+    def morph(self, x: Tensor, to: Label, count: int) -> Tensor:
+        """Points (count, *shape) from x to its translation, on the line between two classes.
+
+        The noise of x stays; mean and operator go from one class to the other,
+        `(1 - t) μ_a + t μ_b` and `(1 - t) B_a + t B_b`.
+        """
+        check_between(count, 2, math.inf, "the number of points")
+        source = self.component(int(self._likeliest(x[None], None)))
+        target = self.component(self.indices(to)[0])
+        noise = source.operator.flow(1.0, 0.0)(self.g(x[None]) - _mean(source))
+        ends = [f.operator.flow()(noise) + _mean(f) for f in (source, target)]
+        places = torch.linspace(0, 1, count, dtype=x.dtype, device=x.device)[:, None]
+        return self.g.inverse(torch.lerp(ends[0], ends[1], places))
+
+    def interpolate(self, x: Tensor, y: Tensor, count: int) -> Tensor:
+        """Points (count, *shape) from x to y on the straight line of the induced space."""
+        return self.pooled.interpolate(x, y, count)
+
+    # Density
+
+    def log_prob(self, data: Tensor) -> Tensor:
+        """`log Σ_c π_c N(g(x); μ_c, C_c) + log|det J_g(x)|` at data points, (*batch)."""
+        z, log_det = self.g.forward_and_log_det(data)
+        return self._log_joints(z).logsumexp(-1) + log_det
+
+    def posterior(self, data: Tensor) -> Tensor:
+        """`p(c | x)` of the classes in the order of `classes`, (*batch, classes), by Bayes."""
+        shares = self._log_joints(self.g(data)).softmax(-1)
+        return torch.stack([shares[..., self.indices(label)].sum(-1) for label in self.classes], -1)
+
+    def classify(self, data: Tensor) -> Tensor:
+        """The place in `classes` of the likeliest class, (*batch)."""
+        return self.posterior(data).argmax(-1)
+
+    def denoise(self, data: Tensor, std: float) -> Tensor:
+        """The mean of what data was before noise, `x + σ² ∇ log p(x)` (Tweedie's formula).
+
+        See `OneStepFlow.denoise`; the density is that of the mixture: fit it with this noise.
+
+        Args:
+            data: Points (*batch, *g.in_shape).
+            std: σ, the standard deviation of the noise.
+        """
+        check_between(std, 0.0, math.inf, "the standard deviation of the noise")
+        with torch.inference_mode(False), torch.enable_grad(), own_precision(data.device):
+            x = differentiable(data).detach().clone().requires_grad_()
+            (score,) = torch.autograd.grad(differentiable(self).log_prob(x).sum(), x)
+        return data.detach() + std**2 * score
+
+    def _log_joints(self, z: Tensor) -> Tensor:
+        """`log π_c + log N(z; μ_c, C_c)` of latents (*batch, n), (*batch, K)."""
+        if self.density is not None:
+            return self.density._log_joints(z)
+        joints = []
+        for i, weight in enumerate(self.weights):
+            flow = self.component(i)
+            noise = flow.operator.flow(1.0, 0.0)(z - _mean(flow))
+            log_det = linalg.logabsdet(flow.operator.flow())
+            density = -0.5 * (noise.square() + math.log(2 * math.pi)).sum(-1) - log_det
+            joints.append(weight.log() + density)
+        return torch.stack(joints, -1)
+
+    def _likeliest(self, data: Tensor, label: Label | None) -> Tensor:
+        """The likeliest component of each point (N, ...), of one class or of all."""
+        with torch.no_grad():
+            joints = self._log_joints(self.g(data))
+        if label is not None:
+            kept = self.indices(label)
+            return torch.tensor(kept, device=joints.device)[joints[..., kept].argmax(-1)]
+        return joints.argmax(-1)
+
+    def _guided(self, flow: OneStepFlow, guidance: float) -> tuple[LinearOperator, Tensor]:
+        check_between(guidance, 0.0, math.inf, "the guidance")
+        B, mean = flow.operator.flow(), _mean(flow)
+        if not guidance:
+            return B, mean
+        away = self.pooled.operator.flow()
+        mean = (1 + guidance) * mean - guidance * _mean(self.pooled)
+        return linalg.fuse((1 + guidance) * B - guidance * away), mean
+
+    def _between(self, a: OneStepFlow, b: OneStepFlow, kind: Kind) -> Linearizer:
+        forth, back = b.operator.flow(), a.operator.flow(1.0, 0.0)
+        if kind == "noise":
+            operator = forth @ back
+        elif kind == "transport":
+            root = a.operator.flow()
+            middle = linalg.fuse(root @ forth @ forth @ root)  # roots of covariances are symmetric
+            operator = back @ linalg.power(middle, 0.5) @ back
+        else:
+            raise RangeError(f"expected a map by 'noise' or 'transport', got '{kind}'")
+        return Linearizer(a.g_data, linalg.fuse(operator), b.g_data)
+
+
+def _shared(g: Bijection) -> Bijection:
+    """The g of `Chain(g, Centering(mean))`."""
+    layers = list(g.bijections) if isinstance(g, Chain) else []
+    if len(layers) != 2 or not isinstance(layers[1], Centering):
+        raise RangeError(
+            f"expected components on Chain(g, Centering(mean)), got one on a {type(g).__name__}"
+        )
+    return layers[0]  # type: ignore[return-value]
+
+
+def _mean(flow: OneStepFlow) -> Tensor:
+    chain = flow.g_data
+    assert isinstance(chain, Chain), "checked when built"
+    mean: Tensor = chain.bijections[1].mean  # type: ignore[assignment]
+    return mean
+
+
+def _operator(
+    moments: MixtureMoments, label: int | None, rank: int | None, like: Tensor
+) -> TimeDependentOperator:
+    """The flow from N(0, I) to the covariance of a class, or of all."""
+    if rank is None:
+        C1 = moments.covariance(label).to(like)
+        return CovarianceFlow.from_covariances(torch.eye(len(C1), out=torch.empty_like(C1)), C1)
+    directions, variances = (x.to(like) for x in moments.components(label))
+    smallest = torch.finfo(variances.dtype).eps * len(directions) * variances[0]
+    return PrincipalCovarianceFlow(directions, variances.clamp_min(smallest))
+
+
+def _labeled(
+    g: Bijection,
+    data: Tensor | Iterable[tuple[Tensor, Tensor]],
+    labels: Tensor | None,
+    components: int | None,
+    seed: int,
+) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+    """Batches of points, their labels, or clusters where there are none, and their latents."""
+    if not isinstance(data, Tensor):
+        if labels is not None or components is not None:
+            raise RangeError("expected labels in the batches alone, got more; give points (N, ...)")
+        return ((x, y, g(x)) for x, y in data)
+    if (labels is None) == (components is None):
+        got = "neither" if labels is None else "both"
+        raise RangeError(f"expected labels or a number of components, got {got}; give one of them")
+    if labels is None:
+        assert components is not None, "one of the two is given"
+        z = torch.cat([g(x) for x in data.split(BATCH)])
+        return [(data, clusters(z, components, seed), z)]
+    if labels.shape != data.shape[:1]:
+        raise ShapeError(
+            f"expected one label for each of {len(data)} points, got {tuple(labels.shape)}"
+        )
+    batches = zip(data.split(BATCH), labels.split(BATCH), strict=True)
+    return ((x, y, g(x)) for x, y in batches)
