@@ -394,9 +394,9 @@ class ConditionalFlow(nn.Module, Saveable):
         if kind == "noise":
             operator = forth @ back
         elif kind == "transport":
-            root = a.operator.flow()
-            middle = linalg.fuse(root @ forth @ forth @ root)  # roots of covariances are symmetric
-            operator = back @ linalg.power(middle, 0.5) @ back
+            # With W the polar factor of C_b^½ C_a^½, the root of C_a^½ C_b C_a^½ is Wᵀ C_b^½ C_a^½.
+            turn = linalg.polar(forth @ a.operator.flow())
+            operator = back @ turn.T @ forth
         else:
             raise RangeError(f"expected a map by 'noise' or 'transport', got '{kind}'")
         return Linearizer(a.g_data, linalg.fuse(operator), b.g_data)

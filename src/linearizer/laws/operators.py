@@ -44,6 +44,7 @@ def operator_laws(A: LinearOperator, *, rtol: float | None = None, seed: int = 0
         yield from _powers(within, A, M)
         yield from _exponential(within, A, M)
         yield from _root(within, A, M)
+        yield from _polar(within, A, M)
 
 
 def _combinations(within: Within, A: LinearOperator, M: Tensor) -> Laws:
@@ -121,3 +122,14 @@ def _root(within: Within, A: LinearOperator, M: Tensor) -> Laws:
         return
     yield within.true("A^½ is refused", not negative)
     yield within.equal("A^½ A^½ = A", root @ root, M)
+
+
+def _polar(within: Within, A: LinearOperator, M: Tensor) -> Laws:
+    """W is orthogonal and WᵀA symmetric and positive, wherever A is invertible."""
+    if linalg.rank(A) == len(M):
+        W = linalg.polar(A).to_dense().to(M)
+        H = W.mT @ M
+        lowest = torch.linalg.eigvalsh((H + H.mT) / 2)[0].clamp_max(0)
+        yield within.equal("W is orthogonal", W @ W.mT, torch.eye(len(M)).to(M))
+        yield within.equal("(AᵀA)^½ is symmetric", H.mT, H, M)
+        yield within.equal("(AᵀA)^½ is positive", lowest, torch.zeros_like(lowest), M.abs().max())

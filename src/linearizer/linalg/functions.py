@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from linearizer import _differentiable as differentiable
 from linearizer._checks import check_finite
 from linearizer._modes import exact, wide_dtype
 from linearizer.errors import RangeError, ShapeError, SingularOperatorError
@@ -103,6 +104,25 @@ def pinv(A: LinearOperator) -> LinearOperator:
         tensor([0.2500, 0.0000])
     """
     return _pinv(A, _blocks(A))
+
+
+@exact
+def polar(A: LinearOperator) -> LinearOperator:
+    """The orthogonal factor W of `A = W (AᵀA)^½` of a square A, of the structure of A.
+
+    Of the singular value decomposition `A = U Σ Vᵀ` it is `U Vᵀ`, the orthogonal operator that is
+    nearest to A; unique where A is invertible. Source: Higham, Functions of Matrices, 2008,
+    chapter 8.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> lz.linalg.polar(lz.Diagonal(torch.tensor([4., -3.]))).diagonal
+        tensor([ 1., -1.])
+    """
+    _check_square(A, "a polar decomposition")
+    parts = _blocks(A)
+    factors = (differentiable.svd(matrices) for matrices in parts.matrices)
+    return parts.rebuild(tuple(U @ Vh for U, _, Vh in factors))
 
 
 @exact
