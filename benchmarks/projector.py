@@ -16,7 +16,8 @@ from linearizer.applications import IdempotentGenerator
 from linearizer.data import corrupt, load_digits, load_letters
 from linearizer.data.images import resized
 from linearizer.display.pictures import save_mosaic
-from linearizer.evaluation.projector import projector_markdown
+from linearizer.display.tables import page_markdown
+from linearizer.evaluation.projector import projector_page
 
 RANK, SAMPLED_RANK = 64, 16
 
@@ -142,7 +143,7 @@ def main() -> None:
         f"`python benchmarks/projector.py --run RUN --evaluation FOLDER --peers FILE`: PyTorch "
         f"{torch.__version__}, one thread, {platform.machine()}.",
         "",
-        projector_markdown(results),
+        page_markdown(projector_page(results)),
         arguments.peers.read_text(encoding="utf-8"),
         *pictures(model, arguments.out),
     ]

@@ -23,7 +23,8 @@ from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.data.images import resized
 from linearizer.display.pictures import save_mosaic
-from linearizer.evaluation.style import style_markdown
+from linearizer.display.tables import page_markdown
+from linearizer.evaluation.style import style_page
 from linearizer.metrics import psnr_db
 from linearizer.runs import StyleRun
 from linearizer.training.style_run import open_contents, taught, train_style
@@ -272,7 +273,7 @@ def main() -> None:
         f"`python benchmarks/style.py --run RUN --teachers FOLDER`: PyTorch {torch.__version__}, "
         f"one thread, {platform.machine()}.",
         "",
-        style_markdown(results),
+        page_markdown(style_page(results)),
         *left_out(arguments, note, results, teachers, held_out.images[: results["contents"]]),
         *gallery(model, teachers, arguments.out),
         *papers_recipe(arguments, teachers, held_out.images),

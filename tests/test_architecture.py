@@ -125,8 +125,8 @@ def test_only_tests_import_the_law_checkers(path: Path) -> None:
 
 
 BASES = {
-    *("CosineTraining", "HasNumbers", "ImageRun", "LinearizerError", "LinearizerWarning", "Run"),
-    *("Saveable", "_Decomposition"),
+    *("CosineTraining", "EventMap", "HasNumbers", "ImageRun", "LinearizerError"),
+    *("LinearizerWarning", "Run", "Saveable", "_Decomposition"),
 }
 """Classes that have no abstract method, and are there to be derived from."""
 

@@ -11,9 +11,10 @@ import linearizer as lz
 pytest.importorskip("lightning")
 from linearizer.applications import OneStepFlow
 from linearizer.data import Images, load_digits
+from linearizer.display.tables import page_markdown
 from linearizer.errors import RangeError
 from linearizer.evaluation.flow import evaluate_flow
-from linearizer.evaluation.flow_table import evaluation_markdown
+from linearizer.evaluation.flow_table import evaluation_page
 from linearizer.evaluation.likeness import EQUAL_DB
 from linearizer.flows import METHODS
 from linearizer.metrics import LPIPS, Classifier, psnr_db
@@ -88,21 +89,21 @@ def test_the_same_seed_gives_the_same_numbers(case):
 
 
 def test_the_paper_stands_beside_ours(results):
-    page = evaluation_markdown(results, paper="mnist")
+    page = page_markdown(evaluation_page(results, paper="mnist"))
     assert "| 31.6 dB | ≥ 60 dB | holds |" in page
     assert "| 0.006 | ≤ 0.0001 |" in page
     assert page.count("comparable") == len(METHODS)
-    assert "33.4 dB" in evaluation_markdown(results, paper="celeba")
-    assert "31.6" not in evaluation_markdown(results)
+    assert "33.4 dB" in page_markdown(evaluation_page(results, paper="celeba"))
+    assert "31.6" not in page_markdown(evaluation_page(results))
     with pytest.raises(RangeError, match="mnist, celeba"):
-        evaluation_markdown(results, paper="imagenet")
+        page_markdown(evaluation_page(results, paper="imagenet"))
 
 
 def test_a_missed_threshold_is_called_one(results):
     worse = copy.deepcopy(results)
     worse["inversion"] = {"psnr_db": 59.9, "lpips": None}
     worse["frechet_distance"]["ratio"]["rk4"] = 1.02
-    page = evaluation_markdown(worse)
+    page = page_markdown(evaluation_page(worse))
     assert "| Inversion, PSNR | 59.9 dB | - | ≥ 60 dB | does not hold |" in page
     assert "| Inversion, LPIPS | not finite | - | ≤ 0.0005 | does not hold |" in page
     assert "rk4 steps | 1.0200 | - | equal within 1% | does not hold |" in page
@@ -111,7 +112,7 @@ def test_a_missed_threshold_is_called_one(results):
 def test_without_lpips_its_rows_are_left_out(case):
     results = evaluate_flow(*case, steps=1, count=10)
     assert results["inversion"]["lpips"] is None
-    page = evaluation_markdown(results)
+    page = page_markdown(evaluation_page(results))
     assert "LPIPS |" not in page
     assert "LPIPS is measured with --lpips-backbone FILE --lpips-heads FILE." in page
 
@@ -133,7 +134,7 @@ def test_what_is_not_finite_is_none_and_noted(case):
     json.dumps(results, allow_nan=False)
     assert results["inversion"]["psnr_db"] is None
     assert any("inversion.psnr_db" in note for note in results["notes"])
-    assert "| not finite |" in evaluation_markdown(results)
+    assert "| not finite |" in page_markdown(evaluation_page(results))
 
 
 def test_too_few_images_are_refused(case):
@@ -150,4 +151,4 @@ def test_the_one_step_of_a_flow_with_steps_is_named(case):
     flow = OneStepFlow(flow.g_data, flow.operator, steps=4, method="heun")
     results = evaluate_flow(flow, train, held_out, classifier, steps=4, count=10)
     assert results["own_step_vs_n_step_psnr_db"]["heun"] > 80
-    assert "one step (4 heun steps collapsed)" in evaluation_markdown(results)
+    assert "one step (4 heun steps collapsed)" in page_markdown(evaluation_page(results))

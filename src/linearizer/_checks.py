@@ -126,6 +126,12 @@ def check_between(value: float, low: float, high: float, what: str) -> None:
         raise RangeError(f"expected {what} between {low:g} and {high:g}, got {value:g}")
 
 
+def check_axis(axis: int, shape: Shape) -> None:
+    """Raise unless an event of this shape has this axis, counted from the front."""
+    if not 0 <= axis < len(shape):
+        raise RangeError(f"expected an event axis from 0 to {len(shape) - 1}, got {axis}")
+
+
 def check_permutation(permutation: Tensor | Sequence[int], length: int) -> None:
     """Raise unless each of `0, ..., length - 1` occurs once; a tensor without data passes."""
     if isinstance(permutation, Tensor):

@@ -59,7 +59,7 @@ class _SVD(_Decomposition):
     def backward(ctx: Any, gU: Tensor, gS: Tensor, gVh: Tensor) -> Tensor:
         U, S, Vh = ctx.saved_tensors
         V, gV = Vh.mH, gVh.mH
-        one_over = torch.where(_near(S) < S, 1 / _positive(S), 0)
+        one_over = torch.where(_near(S) < S, 1 / torch.where(S > 0, S, 1), 0)
         turn_U, turn_V = (X - X.mH for X in (U.mH @ gU, V.mH @ gV))
         # Turning u and v of repeated values together is a choice; against each other, it is not.
         together, against = (turn_U + turn_V) / 2, (turn_U - turn_V) / 2
@@ -126,10 +126,6 @@ def _near(values: Tensor) -> Tensor:
     """What lies no farther apart than this counts as repeated: rounding would be all of it."""
     largest = values.abs().amax(-1, keepdim=True) if values.shape[-1] else values.abs()
     return torch.finfo(values.dtype).eps ** (2 / 3) * largest
-
-
-def _positive(values: Tensor) -> Tensor:
-    return torch.where(values > 0, values, 1)
 
 
 def _inverse_differences(values: Tensor, near: Tensor) -> Tensor:

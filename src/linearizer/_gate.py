@@ -3,13 +3,27 @@
 Public methods go through it to the methods with an underscore that a subclass defines.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from linearizer._checks import Shape, check_image, check_input
+from linearizer._checks import Shape, as_shape, check_image, check_input
 from linearizer._modes import own_precision
 from linearizer.errors import InterfaceError
+
+
+class EventMap(nn.Module):
+    """A module that maps events of `in_shape` to events of `out_shape`."""
+
+    in_shape: Shape
+    out_shape: Shape
+
+    def __init__(
+        self, in_shape: int | Sequence[int], out_shape: int | Sequence[int] | None = None
+    ) -> None:
+        super().__init__()
+        self.in_shape = as_shape(in_shape)
+        self.out_shape = self.in_shape if out_shape is None else as_shape(out_shape)
 
 
 def call_checked(

@@ -52,13 +52,7 @@ class InducedSpace:
         return InducedVector(self, self.encode(x))
 
     def encode(self, x: Tensor) -> Tensor:
-        """g(x): the coordinates of points.
-
-        Raises:
-            ShapeError: If the event shape differs.
-            DtypeError: If the dtypes differ.
-            DeviceError: If the devices differ.
-        """
+        """g(x): the coordinates of points; it raises as g does."""
         z: Tensor = self.g(x)
         return z
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from linearizer._checks import Shape, as_shape
-from linearizer._gate import call_checked, checked_result, refuse_overrides
+from linearizer._checks import as_shape
+from linearizer._gate import EventMap, call_checked, checked_result, refuse_overrides
 from linearizer._modes import differentiable, in_single
 from linearizer.bijections import inner
 from linearizer.errors import ShapeError
 from linearizer.saving import Saveable
 
 
-class Bijection(nn.Module, Saveable, abc.ABC):
+class Bijection(EventMap, Saveable, abc.ABC):
     """An invertible network g: R^n → R^n, with `g.inverse(g(x)) = x`.
 
     Subclasses define `_forward` and `_inverse`, and `_forward_and_log_det` where there is a cheap
@@ -33,17 +33,13 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         InterfaceError: When a class is defined that overrides a method of the gate.
     """
 
-    in_shape: Shape
-    out_shape: Shape
     ours: ClassVar[bool] = True
     """Whether a class is the library's own, whose results need no check inside a larger map."""
 
     def __init__(
         self, in_shape: int | Sequence[int], out_shape: int | Sequence[int] | None = None
     ) -> None:
-        super().__init__()
-        self.in_shape = as_shape(in_shape)
-        self.out_shape = self.in_shape if out_shape is None else as_shape(out_shape)
+        super().__init__(in_shape, out_shape)
         n_in, n_out = (torch.Size(s).numel() for s in (self.in_shape, self.out_shape))
         if n_in != n_out:
             raise ShapeError(
@@ -70,13 +66,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
 
     @final
     def inverse(self, z: Tensor) -> Tensor:
-        """Map latents `(*batch, *out_shape)` back to points `(*batch, *in_shape)`.
-
-        Raises:
-            ShapeError: If the event shape differs.
-            DtypeError: If the dtypes differ.
-            DeviceError: If the devices differ.
-        """
+        """Map latents `(*batch, *out_shape)` back to points; it raises as `forward` does."""
         return call_checked(self, self._inverse, z, self.out_shape, self.in_shape)
 
     @final
@@ -84,12 +74,7 @@ class Bijection(nn.Module, Saveable, abc.ABC):
         """Return `g(x)` of shape `(*batch, *out_shape)` and `log|det J_g(x)|` of `(*batch)`.
 
         By g's own method, or else through the full Jacobian, which costs n backward passes for
-        each event: meant for small n and for tests.
-
-        Raises:
-            ShapeError: If the event shape differs.
-            DtypeError: If the dtypes differ.
-            DeviceError: If the devices differ.
+        each event: meant for small n and for tests. It raises as `forward` does.
         """
         log_dets: list[Tensor] = []
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from linearizer._checks import Shape, check_between
+from linearizer._checks import Shape, check_axis, check_between
 from linearizer.bijections.base import Bijection
 from linearizer.bijections.log_det import VolumePreserving
-from linearizer.errors import RangeError, ShapeError
+from linearizer.errors import ShapeError
 
 Conditioner = Callable[[Shape, Shape], nn.Module]
 """Makes the network inside a coupling from the event shapes that it takes and returns."""
@@ -46,10 +46,7 @@ class Coupling(Bijection, abc.ABC):
     ) -> None:
         super().__init__(shape)
         self.shape = self.in_shape
-        if not 0 <= axis < len(self.in_shape):
-            raise RangeError(
-                f"expected an event axis from 0 to {len(self.in_shape) - 1}, got {axis}"
-            )
+        check_axis(axis, self.in_shape)
         length = self.in_shape[axis]
         if length < 2:
             raise ShapeError(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from linearizer._checks import as_shape, check_permutation
+from linearizer._checks import as_shape, check_axis, check_permutation
 from linearizer.bijections.base import Bijection
 from linearizer.bijections.log_det import VolumePreserving
-from linearizer.errors import RangeError, ShapeError
+from linearizer.errors import ShapeError
 
 
 class Identity(VolumePreserving):
@@ -71,10 +71,7 @@ class Permute(VolumePreserving):
     ) -> None:
         super().__init__(shape)
         self.shape, self.axis = self.in_shape, axis
-        if not 0 <= axis < len(self.in_shape):
-            raise RangeError(
-                f"expected an event axis from 0 to {len(self.in_shape) - 1}, got {axis}"
-            )
+        check_axis(axis, self.in_shape)
         length = self.in_shape[axis]
         if permutation is None:
             permutation = torch.randperm(length)

@@ -13,7 +13,7 @@ Corruption = Callable[[Tensor, Generator], Tensor]
 
 def noise(images: Tensor, random: Generator) -> Tensor:
     """Gaussian noise of standard deviation 0.5."""
-    return images + 0.5 * _normal(images, random)
+    return images + 0.5 * torch.randn(images.shape, generator=random).to(images)
 
 
 def salt(images: Tensor, random: Generator) -> Tensor:
@@ -101,7 +101,3 @@ def corrupt(images: Tensor, name: str, seed: int = 0) -> Tensor:
 
 def _uniform(shape: tuple[int, ...], like: Tensor, random: Generator) -> Tensor:
     return torch.rand(shape, generator=random).to(like)
-
-
-def _normal(like: Tensor, random: Generator) -> Tensor:
-    return torch.randn(like.shape, generator=random).to(like)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from linearizer.display.tables import Page, Table, page_markdown
+from linearizer.display.tables import Page, Table
 from linearizer.errors import RangeError
 from linearizer.evaluation.likeness import LPIPS_MISSING, number
 from linearizer.measurement import NOT_FINITE, Measurement, decibels
@@ -29,11 +29,6 @@ PUBLISHED: dict[str, _Published] = {
     "mnist": _Published("MNIST", (31.6, 0.008), (32.4, 0.006)),
     "celeba": _Published("CelebA", (33.4, 0.006), (32.9, 0.007)),
 }
-
-
-def evaluation_markdown(results: dict[str, Any], paper: Paper | None = None) -> str:
-    """The page of `evaluation_page` in Markdown."""
-    return page_markdown(evaluation_page(results, paper))
 
 
 def evaluation_page(results: dict[str, Any], paper: Paper | None = None) -> Page:

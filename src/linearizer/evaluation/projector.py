@@ -13,7 +13,7 @@ from linearizer._checks import check_between
 from linearizer.applications import IdempotentGenerator
 from linearizer.bijections import Flatten
 from linearizer.data import CORRUPTIONS, Images, corrupt, load_letters
-from linearizer.display.tables import Page, Table, page_markdown
+from linearizer.display.tables import Page, Table
 from linearizer.evaluation.flow_table import printed
 from linearizer.evaluation.likeness import BATCH, capped_psnr_db, finite, seeded, ssim
 from linearizer.laws import idempotence_error
@@ -161,11 +161,6 @@ def _projected(model: IdempotentGenerator, images: Tensor, rank: int | None) -> 
 def _ranks(largest: int) -> list[int]:
     """Powers of two, and the largest."""
     return sorted({2**i for i in range(largest.bit_length()) if 2**i <= largest} | {largest})
-
-
-def projector_markdown(results: Mapping[str, Any]) -> str:
-    """The page of `projector_page` in Markdown."""
-    return page_markdown(projector_page(results))
 
 
 def projector_page(results: Mapping[str, Any]) -> Page:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from linearizer.applications import StyleTransfer
 from linearizer.bijections import ActNorm, Chain, Squeeze
 from linearizer.data import Images
-from linearizer.display.tables import Page, Table, page_markdown
+from linearizer.display.tables import Page, Table
 from linearizer.evaluation.likeness import LPIPS_MISSING, LPIPS_NETWORK, capped_psnr_db, ssim
 from linearizer.metrics import LPIPS, psnr_db
 from linearizer.operators import CircularConvolution
@@ -102,11 +102,6 @@ def _initialized(images: Tensor, factor: int) -> Chain:
     g = Chain(squeeze, ActNorm(squeeze.out_shape))
     g.initialize(images)
     return g
-
-
-def style_markdown(results: Mapping[str, Any]) -> str:
-    """The page of `style_page` in Markdown."""
-    return page_markdown(style_page(results))
 
 
 def style_page(results: Mapping[str, Any]) -> Page:

@@ -1,5 +1,6 @@
 """Operators as SciPy's, for its iterative solvers."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,12 +25,7 @@ def as_scipy(A: LinearOperator) -> "linalg.LinearOperator":
         image: Tensor = operator(rows.reshape(*rows.shape[:-1], *shape))
         return image.flatten(rows.ndim - 1).cpu().numpy().T
 
-    def forward(columns: Any) -> Any:
-        return apply(A, A.in_shape, columns)
-
-    def adjoint(columns: Any) -> Any:
-        return apply(A.T, A.out_shape, columns)
-
+    forward, adjoint = partial(apply, A, A.in_shape), partial(apply, A.T, A.out_shape)
     return linalg.LinearOperator(
         (A.n_out, A.n_in),
         matvec=forward,

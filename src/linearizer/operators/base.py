@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from linearizer._checks import HasNumbers, Shape, as_shape, check_alike
-from linearizer._gate import call_checked, checked_result, refuse_overrides
+from linearizer._checks import HasNumbers, Shape, check_alike
+from linearizer._gate import EventMap, call_checked, checked_result, refuse_overrides
 from linearizer._modes import in_dtype
 from linearizer.errors import ShapeError
 from linearizer.operators.blocks import Blocks
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scipy.sparse import linalg
 
 
-class LinearOperator(HasNumbers, Saveable, abc.ABC):
+class LinearOperator(EventMap, HasNumbers, Saveable, abc.ABC):
     """A linear map A from events of `in_shape` to events of `out_shape`.
 
     Subclasses define `_forward` (A z) and `_adjoint` (Aᵀ y), for input that is checked; every
@@ -43,16 +43,6 @@ class LinearOperator(HasNumbers, Saveable, abc.ABC):
                 [2., 3., 2.],
                 [2., 2., 3.]])
     """
-
-    in_shape: Shape
-    out_shape: Shape
-
-    def __init__(
-        self, in_shape: int | Sequence[int], out_shape: int | Sequence[int] | None = None
-    ) -> None:
-        super().__init__()
-        self.in_shape = as_shape(in_shape)
-        self.out_shape = self.in_shape if out_shape is None else as_shape(out_shape)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Refuse a class that goes around the gate."""
@@ -191,6 +181,17 @@ class LinearOperator(HasNumbers, Saveable, abc.ABC):
 
     def __neg__(self) -> "LinearOperator":
         return Scaled(self, -1.0)
+
+
+class Symmetric(LinearOperator, abc.ABC):
+    """An operator with Aᵀ = A."""
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self._forward(y)
+
+    def transpose(self) -> LinearOperator:
+        """A itself."""
+        return self
 
 
 class Transpose(LinearOperator):

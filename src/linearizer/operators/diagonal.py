@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from linearizer.errors import ShapeError
-from linearizer.operators.base import LinearOperator
+from linearizer.operators.base import LinearOperator, Symmetric
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.entries import check_real, register
 
 
-class Diagonal(LinearOperator):
+class Diagonal(Symmetric):
     """`z ↦ d · z` entry by entry; the event shape is that of `diagonal`.
 
     Example:
@@ -30,12 +30,6 @@ class Diagonal(LinearOperator):
     def _forward(self, z: Tensor) -> Tensor:
         return self.diagonal * z
 
-    def _adjoint(self, y: Tensor) -> Tensor:
-        return self._forward(y)
-
-    def _transposed(self) -> LinearOperator:
-        return self
-
     def blocks(self) -> Blocks:
         """One of 1×1 for each entry."""
 
@@ -45,7 +39,7 @@ class Diagonal(LinearOperator):
         return Blocks((self.diagonal.reshape(-1, 1, 1),), (1,), rebuild, maps=(Diagonal,))
 
 
-class ScaledIdentity(LinearOperator):
+class ScaledIdentity(Symmetric):
     """`z ↦ α z` on events of `shape`.
 
     Args:
@@ -66,12 +60,6 @@ class ScaledIdentity(LinearOperator):
 
     def _forward(self, z: Tensor) -> Tensor:
         return self.scale * z
-
-    def _adjoint(self, y: Tensor) -> Tensor:
-        return self._forward(y)
-
-    def _transposed(self) -> LinearOperator:
-        return self
 
     def blocks(self) -> Blocks:
         """One of 1×1, which occurs n times."""

@@ -10,7 +10,7 @@ from linearizer import _differentiable as differentiable
 from linearizer._checks import check_finite
 from linearizer._modes import in_dtype, wide_dtype
 from linearizer.errors import RangeError, ShapeError
-from linearizer.operators.base import LinearOperator, describe
+from linearizer.operators.base import LinearOperator, Symmetric, describe
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.entries import check_real, register
 from linearizer.operators.low_rank import (
@@ -21,7 +21,7 @@ from linearizer.operators.low_rank import (
 )
 
 
-class OrthogonalProjection(LinearOperator):
+class OrthogonalProjection(Symmetric):
     """`z ↦ Q (Qᵀ z)`, the orthogonal projection onto the span of orthonormal columns Q.
 
     `I - P` projects onto the rest. For columns that are not orthonormal use
@@ -105,13 +105,6 @@ class OrthogonalProjection(LinearOperator):
 
     def _forward(self, z: Tensor) -> Tensor:
         return low_rank_product(self.basis, self.basis, z)
-
-    def _adjoint(self, y: Tensor) -> Tensor:
-        return self._forward(y)
-
-    def transpose(self) -> LinearOperator:
-        """P itself."""
-        return self
 
     def _scaled(self, factor: Tensor) -> LinearOperator:
         return LowRank(factor * self.basis, self.basis)
