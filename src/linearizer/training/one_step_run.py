@@ -14,13 +14,13 @@ from linearizer.flows import LowRankHypernetwork
 from linearizer.metrics import LPIPS
 from linearizer.runs import OneStepRun
 from linearizer.training import FlowMatchingTraining, LikelihoodTraining, TrainingConfig
+from linearizer.training.classes_fit import DIRECTIONS, LARGEST_COVARIANCE
 from linearizer.training.job import Job, config_of, train_and_save
 from linearizer.training.start_from import start_from
 
 STATISTICS = 20_000
 PREVIEW_STATISTICS = 2000
-LARGEST_COVARIANCE = 4096  # longer latents keep their leading directions alone
-DIRECTIONS, PREVIEW_DIRECTIONS = 256, 16
+PREVIEW_DIRECTIONS = 16
 PAPER_STEPS = 100
 
 Made = tuple[LightningModule, Callable[[], OneStepFlow], Callable[[], OneStepFlow]]
