@@ -219,3 +219,63 @@ def test_the_sampler_of_one_class_is_exported(run, tmp_path):
     assert_one_clear_line(linearizer("export", run, *rest), "--label")
     assert_one_clear_line(linearizer("export", "digits", "--label", "3", *rest), "classes add")
     assert_one_clear_line(linearizer("export", "style", "--label", "3", *rest), "StyleTransfer")
+
+
+# linearizer train one-step --classes -------------------------------------------------------
+
+TRAIN = ["train", "one-step", "--data", "digits", "--preset", "quick", "--classes"]
+SMALL = [*TRAIN, "--depth", "4", "--width", "32", "--batch-size", "64"]
+
+
+def test_classes_are_trained_and_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+    from linearizer.training import TrainingBudget
+    from linearizer.training.objectives.mixture_likelihood import MixtureLikelihoodTraining
+
+    step = MixtureLikelihoodTraining.training_step
+
+    def stopped(self, batch):
+        if self.global_step == 70:
+            raise KeyboardInterrupt
+        return step(self, batch)
+
+    budget = TrainingBudget.__init__
+    short = {"checkpoint_every": 25}
+    monkeypatch.setattr(TrainingBudget, "__init__", lambda *a, **k: budget(*a, **{**k, **short}))
+    options = [*SMALL, "--steps", "120"]
+    with monkeypatch.context() as patch:
+        patch.setattr(MixtureLikelihoodTraining, "training_step", stopped)
+        assert linearizer(*options, "--out", tmp_path / "twice").returncode != 0
+    assert (tmp_path / "twice" / "checkpoints" / "last.ckpt").is_file()
+    again = linearizer(*options, "--out", tmp_path / "twice")
+    assert again.returncode == 0, again.stderr
+    assert "Going on" in again.stdout
+    assert linearizer(*options, "--out", tmp_path / "once").returncode == 0
+    once, twice = (lz.load(tmp_path / name) for name in ("once", "twice"))
+    assert torch.equal(once.sample(5, seed=0), twice.sample(5, seed=0))
+    assert once.classes == list(range(10))
+    note = json.loads((tmp_path / "once" / "run.json").read_text())
+    assert note["classes"]
+    assert note["noise_std"] == pytest.approx(0.1)
+    held_out = open_data("digits")[1]
+    told = torch.tensor(once.classes)[once.classify(held_out.images)]
+    assert float((told == held_out.labels).float().mean()) > 0.8
+    assert (tmp_path / "once" / "certificate.json").is_file()
+
+
+def test_training_starts_from_a_g_with_classes(run, tmp_path):
+    size = ["--preset", "digits", "--steps", "2", "--noise", "3"]
+    done = linearizer(*TRAIN[:4], *size, "--classes", "--init", run, "--out", tmp_path / "new")
+    assert done.returncode == 0, done.stderr
+    note = json.loads((tmp_path / "new" / "run.json").read_text())
+    assert note["noise_std"] == pytest.approx(3 / 2 * 0.0722, abs=1e-3)
+
+
+def test_training_of_classes_refuses_in_one_clear_line(pictures, tmp_path, monkeypatch):
+    out = ("--out", tmp_path / "new")
+    paper = linearizer(*SMALL, "--operator", "paper", *out)
+    assert_one_clear_line(paper, "--classes", "--operator paper")
+    assert_one_clear_line(linearizer(*SMALL, "--reconstruction", "1", *out), "--reconstruction")
+    unlabeled = [*SMALL[:3], pictures[0].parent, *SMALL[4:]]
+    assert_one_clear_line(linearizer(*unlabeled, *out), "labels of two classes", "classes add")
+    monkeypatch.setattr("linearizer.training.one_step_run.LARGEST_COVARIANCE", 63)
+    assert_one_clear_line(linearizer(*SMALL, *out), "at most 63", "got 64", "classes add")
