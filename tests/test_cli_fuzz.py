@@ -23,7 +23,7 @@ from command_line import linearizer
 pytest.importorskip("lightning")
 from PIL import Image
 
-from linearizer.applications import OneStepFlow, StyleTransfer
+from linearizer.applications import ConditionalFlow, OneStepFlow, StyleTransfer
 from linearizer.cli.main import app
 from linearizer.data import load_digits
 from linearizer.training import PRESETS
@@ -50,6 +50,8 @@ VALID = {
     "generate": {"run": "projector", "--count": 2, **PICTURE},
     "app": {},
     "stylize": {**STYLE, "--mix": "calm"},
+    "translate": {"run": "{classes}", "images": "{digit}", "--to": 8, **PICTURE},
+    "classes add": {"run": "{flow}", "--data": "digits", "--out": "{new}"},
     "train one-step": TRAINED,
     "train projector": TRAINED,
     "train style": {
@@ -170,6 +172,8 @@ def root(tmp_path_factory):
     torch.save(FastNeuralStyle().network.state_dict(), folder / "teacher.pth")
     g = replace(PRESETS["quick"], depth=1, width=4).bijection(digits.shape)
     OneStepFlow.fit(g, [digits.images[:200]]).save_pretrained(folder / "flow")
+    classes = ConditionalFlow.fit(g, digits.images[:500], digits.labels[:500])
+    classes.save_pretrained(folder / "classes")
     g_x, g_y = (style_bijection((3, 16, 16), depth=1, width=4) for _ in range(2))
     model = StyleTransfer(g_x, g_y)
     images = torch.rand(4, 3, 16, 16)
@@ -225,6 +229,7 @@ def test_no_value_of_an_option_ends_in_a_traceback(command, root, tmp_path):
             "contents": "contents",
             "teacher": "teacher.pth",
             "flow": "flow",
+            "classes": "classes",
             "styles": "styles",
         }.items()
     }

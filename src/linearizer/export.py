@@ -21,7 +21,7 @@ from linearizer._extras import needs_extra
 from linearizer._files import atomic_write
 from linearizer._random import normal
 from linearizer._version import __version__
-from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
+from linearizer.applications import ConditionalFlow, IdempotentGenerator, OneStepFlow, StyleTransfer
 from linearizer.bijections import Bijection, LULinear, Orthogonal
 from linearizer.errors import ExportError, RangeError
 from linearizer.linearizer import Linearizer
@@ -84,7 +84,7 @@ def export(
     | `Linearizer`, `Bijection` | `map` |
 
     Args:
-        model: One of the above.
+        model: One of the above; of a `ConditionalFlow` one class, `model.at(label)`.
         path: The file; `.onnx`, or `.pt2` with `torch-export`.
         to: ONNX, for onnxruntime and others, or PyTorch's own `torch.export`.
         part: Which map; the first of the model's if not given.
@@ -177,6 +177,11 @@ def _maps_of(
                 return model.at(sides, model.mix(mix))
 
             return {"style": style}
+        case ConditionalFlow():
+            raise RangeError(
+                "expected one class of a ConditionalFlow to export, got all; give "
+                "model.at(label), on the command line --label"
+            )
         case Linearizer() | Bijection():
             return {"map": lambda: model}
     raise RangeError(

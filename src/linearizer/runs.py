@@ -108,6 +108,9 @@ class OneStepRun(ImageRun):
 
     application = "one-step"
 
+    classes: Annotated[
+        bool, Option("An operator for each label of the data; g learns to tell them apart.")
+    ] = False
     stable_inverse: Annotated[
         bool, Option("Train a g that can be inverted on any input, also far from the data.")
     ] = False

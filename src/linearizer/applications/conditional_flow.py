@@ -271,6 +271,16 @@ class ConditionalFlow(nn.Module, Saveable):
             generator.seed()
         return torch.multinomial(weights, count, replacement=True, generator=generator)
 
+    def draw_evenly(self, count: int, seed: int | None = None) -> Tensor:
+        """Components (count,), as many of each class, in the order of `classes`."""
+        parts = torch.arange(count).tensor_split(len(self.classes))
+        drawn = [
+            self.draw(len(part), label, seed)
+            for label, part in zip(self.classes, parts, strict=True)
+            if len(part)
+        ]
+        return torch.cat(drawn)
+
     def decode(self, noise: Tensor, components: Tensor, guidance: float = 0.0) -> Tensor:
         """Noise (N, n) to data, each through the component (N,) that is given for it."""
         z = torch.empty_like(noise)

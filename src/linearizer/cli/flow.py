@@ -5,8 +5,10 @@ from typing import Annotated
 
 import torch
 import typer
+from torch import Tensor
 
-from linearizer.applications import OneStepFlow
+from linearizer._checks import Shape
+from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.cli.options import (
     MOST_DRAWN,
     MOST_IN_A_ROW,
@@ -14,18 +16,25 @@ from linearizer.cli.options import (
     Picture,
     Resize,
     Seed,
+    class_of,
+    open_flow,
     real,
     whole,
+    with_classes,
 )
 from linearizer.data.pixels import read_images
 from linearizer.display.console import say
 from linearizer.errors import RangeError
 from linearizer.flows import Method
-from linearizer.saving.run_information import NOTE, open_model
+from linearizer.saving.run_information import NOTE
 from linearizer.spaces import InducedSpace
 
 Flow = Annotated[str, typer.Argument(help="Folder of a trained flow, or a pretrained one.")]
 Images = Annotated[list[Path], typer.Argument(help="Image files.")]
+Label = Annotated[str | None, typer.Option(help="Class, of a flow that has classes.")]
+
+MOST_ROWS = 12
+"""Classes, of which each has a row of samples."""
 
 
 @torch.no_grad()
@@ -39,6 +48,10 @@ def sample(
     ] = None,
     method: Annotated[Method, typer.Option(help="Runge-Kutta method of many steps.")] = "euler",
     temperature: Annotated[float, real(min=0.0, help="Standard deviation of the noise.")] = 1.0,
+    label: Label = None,
+    guidance: Annotated[
+        float, real(min=0.0, help="Above 0 for more typical images of each class.")
+    ] = 0.0,
     denoise: Annotated[
         bool, typer.Option(help="Take away the noise that g was trained with.")
     ] = False,
@@ -46,13 +59,23 @@ def sample(
     out: Picture = Path("samples.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Generate images in one step."""
-    from linearizer.display.output import Output, rows_of  # noqa: PLC0415  (slow to import)
+    """Generate images in one step.
+
+    A flow of at most twelve classes draws a row of each, unless one is named.
+    """
+    from linearizer.display.output import Output, parts_of, rows_of  # noqa: PLC0415
 
     output = Output(out, overwrite=overwrite)
-    opened = open_model(run, OneStepFlow)
+    opened = open_flow(run)
     flow = opened.model
-    images = flow.sample(count, steps=steps, method=method, temperature=temperature, seed=seed)
+    if label is not None or guidance:
+        flow = with_classes(flow, run)
+    if isinstance(flow, ConditionalFlow) and steps is None:
+        components = _components(flow, count, label, seed)
+        images = flow.decode(flow.pooled.noise(count, seed, temperature), components, guidance)
+    else:
+        one = flow if isinstance(flow, OneStepFlow) else _only(flow, label, guidance)
+        images = one.sample(count, steps=steps, method=method, temperature=temperature, seed=seed)
     if denoise:
         std = opened.note.get("noise_std")
         if std is None:
@@ -61,24 +84,33 @@ def sample(
                 "out --denoise, or use OneStepFlow.denoise with a std"
             )
         images = torch.cat([flow.denoise(batch, std) for batch in images.split(100)])
-    output.write(rows_of(images), {"images": images})
+    if isinstance(flow, ConditionalFlow) and _has_rows(flow, label):
+        names = [str(name) for name in flow.classes][:count]
+        output.write(parts_of(images, len(names)), {"images": images}, names)
+    else:
+        output.write(rows_of(images), {"images": images})
 
 
 @torch.no_grad()
 def invert(
     run: Flow,
     images: Images,
+    label: Label = None,
     resize: Resize = False,
     out: Picture = Path("inversion.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Find the noise that images come from."""
+    """Find the noise that images come from, each as its likeliest class if there are any."""
     from linearizer.display.output import Output  # noqa: PLC0415  (slow to import)
 
     output = Output(out, overwrite=overwrite)
-    flow = open_model(run, OneStepFlow).model
-    x = read_images(images, flow.g_data.in_shape, resize=resize)
-    noise = flow.encode(x)
+    flow = open_flow(run).model
+    x = read_images(images, _shape(flow), resize=resize)
+    if label is None:
+        noise = flow.encode(x)
+    else:
+        mixture = with_classes(flow, run)
+        noise = mixture.encode(x, class_of(mixture, label))
     as_image = (noise / 3).reshape(x.shape)
     output.write([x, as_image], {"images": x, "noise": noise}, ["image", "its noise"])
 
@@ -100,7 +132,7 @@ def reconstruct(
     from linearizer.evaluation.images import reconstruction_errors  # noqa: PLC0415
 
     output = Output(out, overwrite=overwrite)
-    flow = open_model(run, OneStepFlow).model
+    flow = _as_one(open_flow(run).model)
     x = read_images(images, flow.g_data.in_shape, resize=resize)
     again = flow.reconstruct(x, latent_noise=latent_noise, seed=seed)
     error, largest, psnr = reconstruction_errors(x, again)
@@ -129,7 +161,7 @@ def interpolate(
     from linearizer.display.output import Output  # noqa: PLC0415  (slow to import)
 
     output = Output(out, overwrite=overwrite)
-    flow = open_model(run, OneStepFlow).model
+    flow = _as_one(open_flow(run).model)
     x, y = read_images([a, b], flow.g_data.in_shape, resize=resize)
     line = flow.interpolate(x, y, count)
     times = torch.linspace(0, 1, count)
@@ -149,11 +181,11 @@ def likelihood(
     resize: Resize = False,
     quantization_levels: Annotated[int, whole(min=2, help="Gray levels of the images.")] = 256,
 ) -> None:
-    """Print the exact log-density of images."""
+    """Print the exact log-density of images, and their likeliest class if there are any."""
     from linearizer.evaluation.images import likelihood_table  # noqa: PLC0415  (slow to import)
 
-    flow = open_model(run, OneStepFlow).model
-    x = read_images(images, flow.g_data.in_shape, resize=resize)
+    flow = open_flow(run).model
+    x = read_images(images, _shape(flow), resize=resize)
     likelihood_table(flow, x, [str(path) for path in images], quantization_levels).show()
 
 
@@ -171,7 +203,7 @@ def directions(
     from linearizer.display.output import Output  # noqa: PLC0415  (slow to import)
 
     output = Output(out, overwrite=overwrite)
-    flow = open_model(run, OneStepFlow).model
+    flow = _as_one(open_flow(run).model)
     if image is None:
         start = InducedSpace(flow.g_data).zero()
     else:
@@ -184,3 +216,36 @@ def directions(
         [f"σ{i + 1} = {sigma:.2f}" for i, sigma in enumerate(values)],
         [f"{t:+.1f}" for t in lengths],
     )
+
+
+def _has_rows(flow: ConditionalFlow, label: str | None) -> bool:
+    """Whether each class has a row of samples."""
+    return label is None and len(flow.classes) <= MOST_ROWS
+
+
+def _components(flow: ConditionalFlow, count: int, label: str | None, seed: int) -> Tensor:
+    """The components to sample from: of one class, as many of each, or by their weights."""
+    if _has_rows(flow, label):
+        return flow.draw_evenly(count, seed)
+    return flow.draw(count, None if label is None else class_of(flow, label), seed)
+
+
+def _only(flow: ConditionalFlow, label: str | None, guidance: float) -> OneStepFlow:
+    """The flow of the one class that many steps are taken of."""
+    if label is None or guidance:
+        got = "no class" if label is None else f"guidance {guidance:g}"
+        raise RangeError(
+            f"expected one class and no guidance to take --steps, got {got}; give --label alone, "
+            "or leave out --steps"
+        )
+    return flow.at(class_of(flow, label))
+
+
+def _as_one(flow: OneStepFlow | ConditionalFlow) -> OneStepFlow:
+    """The flow of all classes as one."""
+    return flow.pooled if isinstance(flow, ConditionalFlow) else flow
+
+
+def _shape(flow: OneStepFlow | ConditionalFlow) -> Shape:
+    """The event shape of the images."""
+    return _as_one(flow).g_data.in_shape

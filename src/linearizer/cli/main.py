@@ -15,6 +15,7 @@ try:
     import typer
 
     from linearizer.cli import demo, flow, model, projector
+    from linearizer.cli.classes import classes, translate
     from linearizer.cli.options import CommandGroup
     from linearizer.cli.style import style, stylize
     from linearizer.cli.train import train
@@ -51,6 +52,7 @@ for command in (
     flow.interpolate,
     flow.likelihood,
     flow.directions,
+    translate,
     model.evaluate,
     projector.project,
     projector.generate,
@@ -60,6 +62,7 @@ for command in (
     app.command()(command)
 app.add_typer(train, name="train")
 app.add_typer(style, name="style")
+app.add_typer(classes, name="classes")
 
 
 def _version(wanted: bool) -> None:

@@ -14,9 +14,11 @@ from linearizer.cli.options import (
     Model,
     Overwrite,
     Seed,
+    class_of,
     lpips_files,
     weights_of,
     whole,
+    with_classes,
 )
 from linearizer.display.console import say, waiting
 from linearizer.display.tables import Table
@@ -78,6 +80,7 @@ def export(
     size: Annotated[
         str | None, typer.Option(help="HEIGHTxWIDTH of a style's images, as 256x256.")
     ] = None,
+    label: Annotated[str | None, typer.Option(help="Class of a flow that has classes.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="File; named after the model if not given.")
     ] = None,
@@ -94,12 +97,16 @@ def export(
     weights = None if mix is None else weights_of(mix)
     sides = None if size is None else _size(size)
     opened = open_model(run, object)
+    model = opened.model
+    if label is not None:
+        mixture = with_classes(model, run)
+        model = mixture.at(class_of(mixture, label))
     if out is None:
-        name = "-".join([opened.folder.resolve().name, *([part] if part else [])])
+        name = "-".join([opened.folder.resolve().name, *filter(None, (part, label))])
         out = Path(name + SUFFIXES[to])
     new_file(out, overwrite=overwrite)
     with waiting(f"Exporting {run}"):
-        made = write_graph(opened.model, out, to=to, part=part, rank=rank, mix=weights, size=sides)
+        made = write_graph(model, out, to=to, part=part, rank=rank, mix=weights, size=sides)
     rows = [
         ("part", made.part),
         ("input, after the batch", str(made.in_shape)),

@@ -11,8 +11,12 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 from typer.core import TyperGroup
 
+from linearizer.applications import ConditionalFlow, OneStepFlow
+from linearizer.applications.conditional_flow import Label
 from linearizer.errors import RangeError
 from linearizer.runs import LARGEST_SEED, Option, Run, named_file
+from linearizer.saving.run_information import Opened, open_model
+from linearizer.saving.saveable import check_kind
 
 R = TypeVar("R", bound=Run)
 
@@ -62,6 +66,30 @@ def named_files(texts: Iterable[str]) -> dict[str, Path]:
         return dict(map(named_file, texts))
     except RangeError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def open_flow(run: str) -> Opened[OneStepFlow | ConditionalFlow]:
+    """A one-step flow, with classes or without."""
+    opened = open_model(run, object)
+    if not isinstance(opened.model, ConditionalFlow):
+        check_kind(opened.model, OneStepFlow, run)
+    return opened  # type: ignore[return-value]
+
+
+def with_classes(flow: object, run: str) -> ConditionalFlow:
+    """The flow, if it has classes."""
+    if isinstance(flow, ConditionalFlow):
+        return flow
+    check_kind(flow, OneStepFlow, run)
+    raise RangeError(
+        f"expected a flow with classes, got one without in {run}; give it some: "
+        f"linearizer classes add {run} --out NEW"
+    )
+
+
+def class_of(flow: ConditionalFlow, text: str) -> Label:
+    """The class of a flow that is written so; a text that is none is refused by its methods."""
+    return next((label for label in flow.classes if str(label) == text), text)
 
 
 def weights_of(mix: str) -> dict[str, float]:

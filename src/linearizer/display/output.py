@@ -54,6 +54,12 @@ def rows_of(images: Tensor) -> list[Tensor]:
     return list(filled(images, len(images) + -len(images) % columns).split(columns))
 
 
+def parts_of(images: Tensor, count: int) -> list[Tensor]:
+    """So many rows of equal parts of the images; the shorter rows are filled up with black."""
+    width = -(-len(images) // count)
+    return [filled(part, width) for part in images.tensor_split(count)]
+
+
 def filled(row: Tensor, count: int) -> Tensor:
     """Images and black ones after them, `count` in all."""
     return torch.cat([row, row.new_full((count - len(row), *row.shape[1:]), -1.0)])

@@ -129,7 +129,7 @@ def clusters(z: Tensor, count: int, seed: int = 0) -> Tensor:
             f"expected between 1 and {len(z)} components, one a point at most, got {count}"
         )
     points = z.detach().cpu().float().numpy()
-    size = min(50, *points.shape)
+    size, seed = min(50, *points.shape), seed % 2**32  # NumPy takes no larger one
     reduced = PCA(size, svd_solver="covariance_eigh", random_state=seed).fit_transform(points)
     found = KMeans(count, n_init=3, random_state=seed).fit_predict(reduced)
     return torch.from_numpy(found).long().to(z.device)

@@ -5,20 +5,33 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from linearizer.applications import OneStepFlow
+from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.display.tables import Table
 from linearizer.metrics import nats_to_bits, psnr_db
 
 
 def likelihood_table(
-    flow: OneStepFlow, images: Tensor, names: Sequence[str], quantization_levels: int
+    flow: OneStepFlow | ConditionalFlow,
+    images: Tensor,
+    names: Sequence[str],
+    quantization_levels: int,
 ) -> Table:
-    """The exact log-density of images (N, C, H, W), in nats and in bits per dimension."""
+    """The exact log-density of images (N, C, H, W), in nats and in bits per dimension.
+
+    Of a flow with classes also the likeliest class of each image.
+    """
     rows = []
     for name, density in zip(names, flow.log_prob(images).tolist(), strict=True):
         bits = nats_to_bits(density, images[0].numel(), quantization_levels)
         rows.append((name, f"{density:.1f}", f"{bits:.3f}"))
-    return Table(["image", "log-density (nats)", "bits per dimension"], rows)
+    columns = ["image", "log-density (nats)", "bits per dimension"]
+    if not isinstance(flow, ConditionalFlow):
+        return Table(columns, rows)
+    likeliest = flow.posterior(images).max(1)
+    classes = [str(flow.classes[place]) for place in likeliest.indices.tolist()]
+    shares = [f"{share:.3f}" for share in likeliest.values.tolist()]
+    told = [(*row, *of) for row, *of in zip(rows, classes, shares, strict=True)]
+    return Table([*columns, "class", "its probability"], told)
 
 
 def reconstruction_errors(images: Tensor, again: Tensor) -> tuple[Tensor, float, list[float]]:

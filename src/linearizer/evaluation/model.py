@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from linearizer.applications import IdempotentGenerator, OneStepFlow
+from linearizer.applications import ConditionalFlow, IdempotentGenerator, OneStepFlow
 from linearizer.data import Images
 from linearizer.display.tables import Page
 from linearizer.errors import RangeError, ShapeError
@@ -83,6 +83,11 @@ def data_set_of(opened: Opened[Any], name: str, data: str | None) -> str:
     Raises:
         RangeError: If the model is neither flow nor projector, or no data set is known.
     """
+    if isinstance(opened.model, ConditionalFlow):
+        raise RangeError(
+            f"expected a one-step flow or a projector, got classes in {name}; measure the flow "
+            "that they were added to"
+        )
     if not isinstance(opened.model, OneStepFlow | IdempotentGenerator):
         raise RangeError(
             f"expected a one-step flow or a projector, got a {type(opened.model).__name__} in "

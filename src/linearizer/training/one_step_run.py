@@ -1,12 +1,12 @@
 """`linearizer train one-step`: a one-step flow of any images."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 from lightning.pytorch import LightningModule
 
-from linearizer.applications import OneStepFlow
+from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.bijections import Bijection
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
@@ -14,16 +14,25 @@ from linearizer.flows import LowRankHypernetwork
 from linearizer.metrics import LPIPS
 from linearizer.runs import OneStepRun
 from linearizer.training import FlowMatchingTraining, LikelihoodTraining, TrainingConfig
+from linearizer.training.classes_fit import (
+    DIRECTIONS,
+    LARGEST_COVARIANCE,
+    NOISE,
+    check_labels,
+    fit_classes,
+)
 from linearizer.training.job import Job, config_of, train_and_save
+from linearizer.training.objectives.class_moments import ClassMoments
+from linearizer.training.objectives.mixture_likelihood import MixtureLikelihoodTraining
 from linearizer.training.start_from import start_from
 
 STATISTICS = 20_000
 PREVIEW_STATISTICS = 2000
-LARGEST_COVARIANCE = 4096  # longer latents keep their leading directions alone
-DIRECTIONS, PREVIEW_DIRECTIONS = 256, 16
+PREVIEW_DIRECTIONS = 16
 PAPER_STEPS = 100
 
-Made = tuple[LightningModule, Callable[[], OneStepFlow], Callable[[], OneStepFlow]]
+Flow = OneStepFlow | ConditionalFlow
+Made = tuple[LightningModule, Callable[[], Flow], Callable[[], Flow]]
 """A training module, and what makes the flow of it on the way and at the end."""
 
 
@@ -34,11 +43,17 @@ def train_one_step(run: OneStepRun) -> None:
     train, _ = open_data(run.data, run.data_dir, seed=run.seed, size=run.size)
     torch.manual_seed(run.seed)
     make = _by_paper if run.operator == "paper" else _in_closed_form
+    budget, data = config.budget(seed=run.seed, max_minutes=run.max_minutes), train
+    if run.classes:
+        check_labels(train, "leave out --classes and give --components to linearizer classes add")
+        config = config if run.noise is not None else _with_std(config, train)
+        budget, data = replace(budget, noise=0.0), _numbered(train)  # the objective adds its own
+        make = _by_classes
     module, preview, finish = make(run, config, train)
     job = Job(
         module=lambda _: module,
-        data=train,
-        budget=config.budget(seed=run.seed, max_minutes=run.max_minutes),
+        data=data,
+        budget=budget,
         finish=lambda _: finish(),
         result="flow is",
         look=f"Look at it: linearizer sample {run.out} -n 64",
@@ -65,14 +80,7 @@ def fit_flow(g: Bijection, train: Images, config: TrainingConfig, seed: int) -> 
 
 def _in_closed_form(run: OneStepRun, config: TrainingConfig, train: Images) -> Made:
     """g by maximum likelihood, operators in closed form."""
-    if run.lpips_backbone is not None:
-        raise RangeError(
-            "expected no LPIPS with the operator in closed form, which has no perceptual "
-            "loss; leave it out, or pass --operator paper"
-        )
-    g = config.bijection(train.shape)
-    if run.init is not None:
-        start_from(g, run.init)
+    g = _started(run, config, train)
     module = LikelihoodTraining(
         g,
         config.steps,
@@ -89,6 +97,63 @@ def _in_closed_form(run: OneStepRun, config: TrainingConfig, train: Images) -> M
         return OneStepFlow.fit(g, [some.dequantized(config.noise, run.seed).to(device)], rank=rank)
 
     return module, preview, lambda: fit_flow(g, train, config, run.seed)
+
+
+def _by_classes(run: OneStepRun, config: TrainingConfig, train: Images) -> Made:
+    """g by the likelihood of one Gaussian for each class, the operators in closed form."""
+    if run.operator == "paper":
+        raise RangeError("expected no --classes with --operator paper, got both; give one of them")
+    if run.reconstruction:
+        raise RangeError(
+            f"expected no --reconstruction with --classes, got {run.reconstruction:g}; leave it out"
+        )
+    g = _started(run, config, train)
+    n, std = g.out_shape[0], train.noise_std(config.noise)
+    if n > LARGEST_COVARIANCE:
+        raise RangeError(
+            f"expected at most {LARGEST_COVARIANCE} pixels and channels to train classes on, got "
+            f"{n}; leave out --classes, and add them with linearizer classes add"
+        )
+    module = MixtureLikelihoodTraining(
+        g,
+        ClassMoments(len(train.labels.unique()), n),
+        config.steps,
+        config.learning_rate,
+        config.weight_decay,
+        std=std,
+    )
+    chosen = statistics_of(g, _numbered(train), run.seed)
+    module.start(chosen.images, chosen.labels)
+
+    def preview() -> ConditionalFlow:
+        device = next(g.parameters()).device
+        some = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
+        return ConditionalFlow.fit(g, some.images.to(device), some.labels.to(device))
+
+    return module, preview, lambda: fit_classes(g, train, noise=std, seed=run.seed)
+
+
+def _started(run: OneStepRun, config: TrainingConfig, train: Images) -> Bijection:
+    """A new g, or one that starts as another."""
+    if run.lpips_backbone is not None:
+        raise RangeError(
+            "expected no LPIPS with the operator in closed form, which has no perceptual "
+            "loss; leave it out, or pass --operator paper"
+        )
+    g = config.bijection(train.shape)
+    if run.init is not None:
+        start_from(g, run.init)
+    return g
+
+
+def _with_std(config: TrainingConfig, train: Images) -> TrainingConfig:
+    """The same with the noise that classes are told apart with, in gray levels."""
+    return replace(config, noise=NOISE / train.noise_std(1.0))
+
+
+def _numbered(data: Images) -> Images:
+    """The images with labels 0, 1, ... in the order of theirs."""
+    return replace(data, labels=data.labels.unique(return_inverse=True)[1])
 
 
 def _by_paper(run: OneStepRun, config: TrainingConfig, train: Images) -> Made:

@@ -2,7 +2,7 @@
 
 import torch
 
-from linearizer.applications import IdempotentGenerator, OneStepFlow
+from linearizer.applications import ConditionalFlow, IdempotentGenerator, OneStepFlow
 from linearizer.bijections import Bijection, Centering, Chain
 from linearizer.errors import RangeError, ShapeError
 from linearizer.saving import load
@@ -15,7 +15,7 @@ def start_from(g: Bijection, source: str) -> None:
     match model:
         case OneStepFlow():
             trained = model.g_data
-        case IdempotentGenerator():
+        case ConditionalFlow() | IdempotentGenerator():
             trained = model.g
         case _:
             raise RangeError(
