@@ -273,15 +273,21 @@ class OneStepFlow(nn.Module, Saveable):
             data: Points (*batch, *g_data.in_shape).
             std: σ, of the noise in training; `Images.noise_std` of a data set.
         """
-        check_between(std, 0.0, math.inf, "the standard deviation of the noise")
-        # Also the way back would be rounded by an autocast.
-        with torch.inference_mode(False), torch.enable_grad(), own_precision(data.device):
-            x = differentiable(data).detach().requires_grad_()
-            (score,) = torch.autograd.grad(differentiable(self).log_prob(x).sum(), x)
-        return data.detach() + std**2 * score
+        return tweedie(self, data, std)
 
     def _on_grid(self, time: float, steps: int) -> float:
         return self.operator.end_time(steps) if time == 1.0 else time
+
+
+def tweedie(model: nn.Module, data: Tensor, std: float) -> Tensor:
+    """`x + σ² ∇ log p(x)` at data points, with the density `model.log_prob`."""
+    check_between(std, 0.0, math.inf, "the standard deviation of the noise")
+    # Also the way back would be rounded by an autocast.
+    with torch.inference_mode(False), torch.enable_grad(), own_precision(data.device):
+        x = differentiable(data).detach().requires_grad_()
+        log_prob: Tensor = differentiable(model).log_prob(x)  # type: ignore[operator]
+        (score,) = torch.autograd.grad(log_prob.sum(), x)
+    return data.detach() + std**2 * score
 
 
 @torch.no_grad()

@@ -2,27 +2,28 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from linearizer import linalg
 from linearizer._checks import check_between
-from linearizer._modes import differentiable, own_precision
-from linearizer.applications.one_step_flow import OneStepFlow
-from linearizer.bijections import Bijection, Centering, Chain, Identity
+from linearizer.applications.conditional_flow.components import (
+    Kind,
+    between,
+    guided,
+    log_density,
+    mean,
+    shared,
+    whitened,
+)
+from linearizer.applications.conditional_flow.fitting import BATCH, measure, parts
+from linearizer.applications.one_step_flow import OneStepFlow, tweedie
+from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError
-from linearizer.estimation import MixtureMoments, clusters
-from linearizer.estimation.latents import latent_length
-from linearizer.flows import CovarianceFlow, PrincipalCovarianceFlow, TimeDependentOperator
 from linearizer.linearizer import Linearizer
-from linearizer.operators import LinearOperator
 from linearizer.saving import Saveable
 
 Label = int | str
-Kind = Literal["noise", "transport"]
-BATCH = 1000
 
 
 class ConditionalFlow(nn.Module, Saveable):
@@ -80,7 +81,7 @@ class ConditionalFlow(nn.Module, Saveable):
         self.components, self.labels = nn.ModuleList(components), list(labels)
         self.pooled, self.density = pooled, density
         self.register_buffer("weights", weights / weights.sum())
-        if any(_shared(f.g_data) is not self.g for f in (*components, pooled)):
+        if any(shared(f.g_data) is not self.g for f in (*components, pooled)):
             raise RangeError(
                 "expected components on one g, got several; build each on Chain(g, Centering(mean))"
             )
@@ -130,46 +131,18 @@ class ConditionalFlow(nn.Module, Saveable):
                 components than points.
             ShapeError: If there is not one label for each point.
         """
-        check_between(noise, 0.0, math.inf, "the standard deviation of the noise")
-        n = latent_length(g)
-        clean = MixtureMoments(n, rank, shrinkage)
-        noisy = MixtureMoments(n, rank, 4.0 * n if density_shrinkage is None else density_shrinkage)
-        like, generator = torch.zeros(()), torch.Generator().manual_seed(seed)
-        for x, y, z in _labeled(g, data, labels, components, seed):
-            clean.update(z, y)
-            like = z.new_zeros(())
-            if noise:
-                drawn = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
-                noisy.update(g(x + noise * drawn), y)
-        density = cls._of(g, noisy, rank, like) if noise else None
-        return cls._of(g, clean, rank, like, density)
-
-    @classmethod
-    def _of(
-        cls,
-        g: Bijection,
-        moments: MixtureMoments,
-        rank: int | None,
-        like: Tensor,
-        density: "ConditionalFlow | None" = None,
-    ) -> "ConditionalFlow":
-        """The flows of moments, in the dtype and on the device of a number."""
-        noise = Identity(g.out_shape)
-
-        def flow(label: int | None) -> OneStepFlow:
-            operator = _operator(moments, label, rank, like)
-            return OneStepFlow(Chain(g, Centering(moments.mean(label).to(like))), operator, noise)
-
-        names = moments.labels
-        weights = moments.weights().to(like)
-        return cls([flow(name) for name in names], names, weights, flow(None), density)
+        clean, noisy, like = measure(
+            g, data, labels, components, rank, shrinkage, noise, density_shrinkage, seed
+        )
+        density = None if noisy is None else cls(*parts(g, noisy, rank, like))
+        return cls(*parts(g, clean, rank, like), density)
 
     # Components
 
     @property
     def g(self) -> Bijection:
         """The bijection that all components share, without their means."""
-        return _shared(self.pooled.g_data)
+        return shared(self.pooled.g_data)
 
     def component(self, i: int) -> OneStepFlow:
         """The one-step flow of component i."""
@@ -228,7 +201,7 @@ class ConditionalFlow(nn.Module, Saveable):
             >>> torch.allclose(back(there(x)), x, atol=1e-3)
             True
         """
-        return self._between(self.at(a), self.at(b), kind)
+        return between(self.at(a), self.at(b), kind)
 
     # Samples
 
@@ -261,33 +234,24 @@ class ConditionalFlow(nn.Module, Saveable):
 
     def draw(self, count: int, label: Label | None = None, seed: int | None = None) -> Tensor:
         """Components (count,) by their weights, of one class or of all."""
-        weights = self.weights.detach().cpu().double()
-        if label is not None:
-            among = torch.zeros_like(weights)
-            among[self.indices(label)] = 1.0
-            weights = weights * among
-        generator = torch.Generator() if seed is None else torch.Generator().manual_seed(seed + 1)
-        if seed is None:
-            generator.seed()
-        return torch.multinomial(weights, count, replacement=True, generator=generator)
+        among = torch.tensor(range(len(self.labels)) if label is None else self.indices(label))
+        weights = self.weights.detach().cpu().double()[among]
+        generator = None if seed is None else torch.Generator().manual_seed(seed + 1)
+        return among[torch.multinomial(weights, count, replacement=True, generator=generator)]
 
     def draw_evenly(self, count: int, seed: int | None = None) -> Tensor:
         """Components (count,), as many of each class, in the order of `classes`."""
         parts = torch.arange(count).tensor_split(len(self.classes))
-        drawn = [
-            self.draw(len(part), label, seed)
-            for label, part in zip(self.classes, parts, strict=True)
-            if len(part)
-        ]
-        return torch.cat(drawn)
+        pairs = [pair for pair in zip(self.classes, parts, strict=True) if len(pair[1])]
+        return torch.cat([self.draw(len(part), label, seed) for label, part in pairs])
 
     def decode(self, noise: Tensor, components: Tensor, guidance: float = 0.0) -> Tensor:
         """Noise (N, n) to data, each through the component (N,) that is given for it."""
         z = torch.empty_like(noise)
         for i in components.unique().tolist():
             rows = components == i
-            B, mean = self._guided(self.component(i), guidance)
-            z[rows] = B(noise[rows]) + mean
+            B, center = guided(self.component(i), self.pooled, guidance)
+            z[rows] = B(noise[rows]) + center
         if not bool(torch.isfinite(z).all()):
             raise RangeError(
                 f"expected a guidance that keeps numbers finite, got {guidance:g}; take less"
@@ -299,8 +263,8 @@ class ConditionalFlow(nn.Module, Saveable):
         z, components = self.g(data), self._likeliest(data, label)
         noise = torch.empty_like(z)
         for i in components.unique().tolist():
-            rows, flow = components == i, self.component(i)
-            noise[rows] = flow.operator.flow(1.0, 0.0)(z[rows] - _mean(flow))
+            rows = components == i
+            noise[rows] = whitened(self.component(i), z[rows])
         return noise
 
     @torch.no_grad()
@@ -314,8 +278,7 @@ class ConditionalFlow(nn.Module, Saveable):
         result = torch.empty_like(data)
         for i in components.unique().tolist():
             rows = components == i
-            f = self._between(self.component(i), target, kind)
-            result[rows] = f(data[rows])
+            result[rows] = between(self.component(i), target, kind)(data[rows])
         return result
 
     @torch.no_grad()
@@ -328,8 +291,8 @@ class ConditionalFlow(nn.Module, Saveable):
         check_between(count, 2, math.inf, "the number of points")
         source = self.component(int(self._likeliest(x[None], None)))
         target = self.component(self.indices(to)[0])
-        noise = source.operator.flow(1.0, 0.0)(self.g(x[None]) - _mean(source))
-        ends = [f.operator.flow()(noise) + _mean(f) for f in (source, target)]
+        noise = whitened(source, self.g(x[None]))
+        ends = [f.operator.flow()(noise) + mean(f) for f in (source, target)]
         places = torch.linspace(0, 1, count, dtype=x.dtype, device=x.device)[:, None]
         return self.g.inverse(torch.lerp(ends[0], ends[1], places))
 
@@ -362,23 +325,16 @@ class ConditionalFlow(nn.Module, Saveable):
             data: Points (*batch, *g.in_shape).
             std: σ, the standard deviation of the noise.
         """
-        check_between(std, 0.0, math.inf, "the standard deviation of the noise")
-        with torch.inference_mode(False), torch.enable_grad(), own_precision(data.device):
-            x = differentiable(data).detach().clone().requires_grad_()
-            (score,) = torch.autograd.grad(differentiable(self).log_prob(x).sum(), x)
-        return data.detach() + std**2 * score
+        return tweedie(self, data, std)
 
     def _log_joints(self, z: Tensor) -> Tensor:
         """`log π_c + log N(z; μ_c, C_c)` of latents (*batch, n), (*batch, K)."""
         if self.density is not None:
             return self.density._log_joints(z)
-        joints = []
-        for i, weight in enumerate(self.weights):
-            flow = self.component(i)
-            noise = flow.operator.flow(1.0, 0.0)(z - _mean(flow))
-            log_det = linalg.logabsdet(flow.operator.flow())
-            density = -0.5 * (noise.square() + math.log(2 * math.pi)).sum(-1) - log_det
-            joints.append(weight.log() + density)
+        joints = [
+            weight.log() + log_density(self.component(i), z)
+            for i, weight in enumerate(self.weights)
+        ]
         return torch.stack(joints, -1)
 
     def _likeliest(self, data: Tensor, label: Label | None) -> Tensor:
@@ -389,80 +345,3 @@ class ConditionalFlow(nn.Module, Saveable):
             kept = self.indices(label)
             return torch.tensor(kept, device=joints.device)[joints[..., kept].argmax(-1)]
         return joints.argmax(-1)
-
-    def _guided(self, flow: OneStepFlow, guidance: float) -> tuple[LinearOperator, Tensor]:
-        check_between(guidance, 0.0, math.inf, "the guidance")
-        B, mean = flow.operator.flow(), _mean(flow)
-        if not guidance:
-            return B, mean
-        away = self.pooled.operator.flow()
-        mean = (1 + guidance) * mean - guidance * _mean(self.pooled)
-        return linalg.fuse((1 + guidance) * B - guidance * away), mean
-
-    def _between(self, a: OneStepFlow, b: OneStepFlow, kind: Kind) -> Linearizer:
-        forth, back = b.operator.flow(), a.operator.flow(1.0, 0.0)
-        if kind == "noise":
-            operator = forth @ back
-        elif kind == "transport":
-            # With W the polar factor of C_b^½ C_a^½, the root of C_a^½ C_b C_a^½ is Wᵀ C_b^½ C_a^½.
-            turn = linalg.polar(forth @ a.operator.flow())
-            operator = back @ turn.T @ forth
-        else:
-            raise RangeError(f"expected a map by 'noise' or 'transport', got '{kind}'")
-        return Linearizer(a.g_data, linalg.fuse(operator), b.g_data)
-
-
-def _shared(g: Bijection) -> Bijection:
-    """The g of `Chain(g, Centering(mean))`."""
-    layers = list(g.bijections) if isinstance(g, Chain) else []
-    if len(layers) != 2 or not isinstance(layers[1], Centering):
-        raise RangeError(
-            f"expected components on Chain(g, Centering(mean)), got one on a {type(g).__name__}"
-        )
-    return layers[0]  # type: ignore[return-value]
-
-
-def _mean(flow: OneStepFlow) -> Tensor:
-    chain = flow.g_data
-    assert isinstance(chain, Chain), "checked when built"
-    mean: Tensor = chain.bijections[1].mean  # type: ignore[assignment]
-    return mean
-
-
-def _operator(
-    moments: MixtureMoments, label: int | None, rank: int | None, like: Tensor
-) -> TimeDependentOperator:
-    """The flow from N(0, I) to the covariance of a class, or of all."""
-    if rank is None:
-        C1 = moments.covariance(label).to(like)
-        return CovarianceFlow.from_covariances(torch.eye(len(C1), out=torch.empty_like(C1)), C1)
-    directions, variances = (x.to(like) for x in moments.components(label))
-    smallest = torch.finfo(variances.dtype).eps * len(directions) * variances[0]
-    return PrincipalCovarianceFlow(directions, variances.clamp_min(smallest))
-
-
-def _labeled(
-    g: Bijection,
-    data: Tensor | Iterable[tuple[Tensor, Tensor]],
-    labels: Tensor | None,
-    components: int | None,
-    seed: int,
-) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
-    """Batches of points, their labels, or clusters where there are none, and their latents."""
-    if not isinstance(data, Tensor):
-        if labels is not None or components is not None:
-            raise RangeError("expected labels in the batches alone, got more; give points (N, ...)")
-        return ((x, y, g(x)) for x, y in data)
-    if (labels is None) == (components is None):
-        got = "neither" if labels is None else "both"
-        raise RangeError(f"expected labels or a number of components, got {got}; give one of them")
-    if labels is None:
-        assert components is not None, "one of the two is given"
-        z = torch.cat([g(x) for x in data.split(BATCH)])
-        return [(data, clusters(z, components, seed), z)]
-    if labels.shape != data.shape[:1]:
-        raise ShapeError(
-            f"expected one label for each of {len(data)} points, got {tuple(labels.shape)}"
-        )
-    batches = zip(data.split(BATCH), labels.split(BATCH), strict=True)
-    return ((x, y, g(x)) for x, y in batches)

@@ -1,0 +1,79 @@
+"""What is known of the components of a mixture one by one: means, densities, maps between."""
+
+import math
+from typing import Literal
+
+from torch import Tensor
+
+from linearizer import linalg
+from linearizer._checks import check_between
+from linearizer.applications.one_step_flow import OneStepFlow
+from linearizer.bijections import Bijection, Centering, Chain
+from linearizer.errors import RangeError
+from linearizer.linearizer import Linearizer
+from linearizer.operators import LinearOperator
+
+Kind = Literal["noise", "transport"]
+
+
+def shared(g: Bijection) -> Bijection:
+    """The g of `Chain(g, Centering(mean))`.
+
+    Raises:
+        RangeError: If it is another bijection.
+    """
+    layers = list(g.bijections) if isinstance(g, Chain) else []
+    if len(layers) != 2 or not isinstance(layers[1], Centering):
+        raise RangeError(
+            f"expected components on Chain(g, Centering(mean)), got one on a {type(g).__name__}"
+        )
+    return layers[0]  # type: ignore[return-value]
+
+
+def mean(flow: OneStepFlow) -> Tensor:
+    """μ of a component."""
+    chain = flow.g_data
+    assert isinstance(chain, Chain), "checked when built"
+    center: Tensor = chain.bijections[1].mean  # type: ignore[assignment]
+    return center
+
+
+def whitened(flow: OneStepFlow, z: Tensor) -> Tensor:
+    """`C^-½ (z - μ)`, the noise of latents (*batch, n)."""
+    noise: Tensor = flow.operator.flow(1.0, 0.0)(z - mean(flow))
+    return noise
+
+
+def log_density(flow: OneStepFlow, z: Tensor) -> Tensor:
+    """`log N(z; μ, C)` of latents (*batch, n)."""
+    log_det = linalg.logabsdet(flow.operator.flow())
+    return -0.5 * (whitened(flow, z).square() + math.log(2 * math.pi)).sum(-1) - log_det
+
+
+def guided(
+    flow: OneStepFlow, pooled: OneStepFlow, guidance: float
+) -> tuple[LinearOperator, Tensor]:
+    """`(1 + w) B_c - w B` and `(1 + w) μ_c - w μ`, with B and μ of all components as one."""
+    check_between(guidance, 0.0, math.inf, "the guidance")
+    B, center = flow.operator.flow(), mean(flow)
+    if not guidance:
+        return B, center
+    away = pooled.operator.flow()
+    center = (1 + guidance) * center - guidance * mean(pooled)
+    return linalg.fuse((1 + guidance) * B - guidance * away), center
+
+
+def between(a: OneStepFlow, b: OneStepFlow, kind: Kind) -> Linearizer:
+    """The Linearizer `V_a → V_b`, see `ConditionalFlow.between`.
+
+    With W the polar factor of `C_b^½ C_a^½`, the root of `C_a^½ C_b C_a^½` is `Wᵀ C_b^½ C_a^½`, so
+    the optimal transport map `C_a^-½ (C_a^½ C_b C_a^½)^½ C_a^-½` is `C_a^-½ Wᵀ C_b^½`.
+    """
+    forth, back = b.operator.flow(), a.operator.flow(1.0, 0.0)
+    if kind == "noise":
+        operator = forth @ back
+    elif kind == "transport":
+        operator = back @ linalg.polar(forth @ a.operator.flow()).T @ forth
+    else:
+        raise RangeError(f"expected a map by 'noise' or 'transport', got '{kind}'")
+    return Linearizer(a.g_data, linalg.fuse(operator), b.g_data)
