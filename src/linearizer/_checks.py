@@ -144,8 +144,10 @@ def check_permutation(permutation: Tensor | Sequence[int], length: int) -> None:
 
 def reference(module: nn.Module) -> Tensor | None:
     """The first floating-point tensor of a module, whose dtype and device are the module's."""
-    tensors = chain(module.parameters(), module.buffers())
-    return next((tensor for tensor in tensors if tensor.is_floating_point()), None)
+    for tensor in chain(module.parameters(), module.buffers()):  # older compilers know no `next`
+        if tensor.is_floating_point():
+            return tensor
+    return None
 
 
 def numbers_of(module: nn.Module) -> Tensor:
