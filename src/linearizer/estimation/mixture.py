@@ -71,8 +71,9 @@ class MixtureMoments:
         assert isinstance(part, Moments), "a rank was given"
         if label is None:
             return part.covariance()
-        scatters = [m.covariance() * m.count for m in self._classes.values()]  # type: ignore
-        within = torch.stack(scatters).sum(0) / self._all.count
+        within = torch.zeros_like(part.covariance())
+        for other in self._classes.values():  # one after another: each is n × n
+            within += other.covariance() * (other.count / self._all.count)  # type: ignore
         a = self._shrinkage
         return (part.count * part.covariance() + a * within) / (part.count + a)
 

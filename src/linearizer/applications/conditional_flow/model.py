@@ -260,7 +260,8 @@ class ConditionalFlow(nn.Module, Saveable):
 
     def encode(self, data: Tensor, label: Label | None = None) -> Tensor:
         """Data (N, *g.in_shape) to the noise that it comes from, as a class or the likeliest."""
-        z, components = self.g(data), self._likeliest(data, label)
+        z = self.g(data)
+        components = self._likeliest(z, label)
         noise = torch.empty_like(z)
         for i in components.unique().tolist():
             rows = components == i
@@ -274,7 +275,7 @@ class ConditionalFlow(nn.Module, Saveable):
         What all classes share, the hand that wrote a digit, stays: it is the noise.
         """
         target = self.component(self.indices(to)[0])
-        components = self._likeliest(data, None)
+        components = self._likeliest(self.g(data), None)
         result = torch.empty_like(data)
         for i in components.unique().tolist():
             rows = components == i
@@ -289,9 +290,10 @@ class ConditionalFlow(nn.Module, Saveable):
         `(1 - t) μ_a + t μ_b` and `(1 - t) B_a + t B_b`.
         """
         check_between(count, 2, math.inf, "the number of points")
-        source = self.component(int(self._likeliest(x[None], None)))
+        z = self.g(x[None])
+        source = self.component(int(self._likeliest(z, None)))
         target = self.component(self.indices(to)[0])
-        noise = whitened(source, self.g(x[None]))
+        noise = whitened(source, z)
         ends = [f.operator.flow()(noise) + mean(f) for f in (source, target)]
         places = torch.linspace(0, 1, count, dtype=x.dtype, device=x.device)[:, None]
         return self.g.inverse(torch.lerp(ends[0], ends[1], places))
@@ -337,10 +339,10 @@ class ConditionalFlow(nn.Module, Saveable):
         ]
         return torch.stack(joints, -1)
 
-    def _likeliest(self, data: Tensor, label: Label | None) -> Tensor:
-        """The likeliest component of each point (N, ...), of one class or of all."""
+    def _likeliest(self, z: Tensor, label: Label | None) -> Tensor:
+        """The likeliest component of each of the latents (N, n), of one class or of all."""
         with torch.no_grad():
-            joints = self._log_joints(self.g(data))
+            joints = self._log_joints(z)
         if label is not None:
             kept = self.indices(label)
             return torch.tensor(kept, device=joints.device)[joints[..., kept].argmax(-1)]
