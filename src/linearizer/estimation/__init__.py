@@ -2,12 +2,14 @@
 
 from linearizer.estimation.convolution_fit import ConvolutionLeastSquares
 from linearizer.estimation.convolution_refinement import refine_convolution
+from linearizer.estimation.gaussian_mixture import GaussianMixture
 from linearizer.estimation.least_squares import LeastSquares
 from linearizer.estimation.mixture import MixtureMoments, clusters
 from linearizer.estimation.moments import Moments, PrincipalMoments
 
 __all__ = [
     "ConvolutionLeastSquares",
+    "GaussianMixture",
     "LeastSquares",
     "MixtureMoments",
     "Moments",

@@ -6,7 +6,11 @@ from torch import Tensor
 from linearizer._checks import check_between, check_finite
 from linearizer._extras import needs_extra
 from linearizer.errors import RangeError, ShapeError
+from linearizer.estimation.gaussian_mixture import GaussianMixture
 from linearizer.estimation.moments import Moments, PrincipalMoments
+
+EXACT = 1024
+"""Length of vectors up to which the whole covariance costs less than a sketch of it."""
 
 
 class MixtureMoments:
@@ -14,12 +18,13 @@ class MixtureMoments:
 
     A class of few vectors borrows from the others. With N_c vectors of covariance C_c and the
     covariance within classes `C = Σ_c N_c C_c / N`, that of the class is
-    `(N_c C_c + α C) / (N_c + α)`. With a rank, each class keeps its leading directions and one
-    variance for all others, and borrows the mean variance within classes.
+    `(N_c C_c + α C) / (N_c + α)`. With a rank, each class keeps the leading directions of that
+    and one variance for all others. Of vectors longer than 1024, no n × n matrix is then made,
+    and what a class borrows is the mean variance within classes.
 
     Args:
         n: Length of the vectors.
-        rank: Directions that each class keeps; its whole covariance if not given.
+        rank: Directions that each class keeps, below n; its whole covariance if not given.
         shrinkage: α, the vectors that C counts for; n / 10 if not given.
 
     Example:
@@ -34,6 +39,8 @@ class MixtureMoments:
         self._n, self._rank = n, rank
         self._shrinkage = n / 10 if shrinkage is None else shrinkage
         check_between(self._shrinkage, 0.0, float("inf"), "the shrinkage")
+        if rank is not None:
+            check_between(rank, 1, n - 1, f"the number of principal components of {n} dimensions")
         self._all = self._new()
         self._classes: dict[int, Moments | PrincipalMoments] = {}
 
@@ -52,6 +59,11 @@ class MixtureMoments:
         return self
 
     @property
+    def exact(self) -> bool:
+        """Whether the whole covariances are known, or sketches of them."""
+        return self._rank is None or self._n <= EXACT
+
+    @property
     def labels(self) -> list[int]:
         """The classes, in order."""
         return sorted(self._classes)
@@ -68,7 +80,7 @@ class MixtureMoments:
     def covariance(self, label: int | None) -> Tensor:
         """The covariance (n, n) of a class, which borrows from the others, or of all."""
         part = self._part(label)
-        assert isinstance(part, Moments), "a rank was given"
+        assert isinstance(part, Moments), "a sketch was kept"
         if label is None:
             return part.covariance()
         within = torch.zeros_like(part.covariance())
@@ -79,8 +91,13 @@ class MixtureMoments:
 
     def components(self, label: int | None) -> tuple[Tensor, Tensor]:
         """Directions (n, r) and variances (r + 1,) of a class, or of all; the last of the rest."""
+        assert self._rank is not None, "no rank was given"
         part = self._part(label)
-        assert isinstance(part, PrincipalMoments), "no rank was given"
+        if isinstance(part, Moments):
+            values, vectors = torch.linalg.eigh(self.covariance(label))
+            others, leading = values[: -self._rank], values[-self._rank :].flip(0)
+            variances = torch.cat([leading, others.mean()[None]]).clamp_min(0)
+            return vectors[:, -self._rank :].flip(1).contiguous(), variances
         directions, variances = part.components()
         if label is None:
             return directions, variances
@@ -88,6 +105,26 @@ class MixtureMoments:
         within = sum(traces) / (self._all.count * self._n)
         a = self._shrinkage
         return directions, (part.count * variances + a * within) / (part.count + a)
+
+    def mixture(self, rank: int = 32) -> GaussianMixture:
+        """The density of all classes, each with so many directions of its own.
+
+        Raises:
+            RangeError: If only a sketch was kept.
+        """
+        if not self.exact:
+            raise RangeError(
+                f"expected vectors of at most {EXACT} with a rank, got {self._n}; leave it out"
+            )
+        parts = [self._classes[label] for label in self.labels]
+        counts = torch.tensor([float(part.count) for part in parts], dtype=torch.float64)
+        means = torch.stack([part.mean() for part in parts])
+        scatters = torch.stack(
+            [part.covariance() * part.count for part in parts]  # type: ignore[union-attr]
+        )
+        return GaussianMixture.from_moments(
+            counts, means, scatters, min(rank, self._n), self._shrinkage
+        )
 
     def _trace(self, part: PrincipalMoments) -> float:
         _, variances = part.components()
@@ -98,7 +135,9 @@ class MixtureMoments:
         return self._all if label is None else self._classes[label]
 
     def _new(self) -> Moments | PrincipalMoments:
-        return Moments(self._n) if self._rank is None else PrincipalMoments(self._n, self._rank)
+        if self._rank is None or self.exact:
+            return Moments(self._n)
+        return PrincipalMoments(self._n, self._rank)
 
 
 def clusters(z: Tensor, count: int, seed: int = 0) -> Tensor:

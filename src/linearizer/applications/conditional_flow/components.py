@@ -1,8 +1,10 @@
 """What is known of the components of a mixture one by one: means, densities, maps between."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from linearizer import linalg
@@ -69,11 +71,20 @@ def between(a: OneStepFlow, b: OneStepFlow, kind: Kind) -> Linearizer:
     With W the polar factor of `C_b^½ C_a^½`, the root of `C_a^½ C_b C_a^½` is `Wᵀ C_b^½ C_a^½`, so
     the optimal transport map `C_a^-½ (C_a^½ C_b C_a^½)^½ C_a^-½` is `C_a^-½ Wᵀ C_b^½`.
     """
+    return Linearizer(a.g_data, _map(a, b, kind), b.g_data)
+
+
+def carried(a: OneStepFlow, targets: Sequence[OneStepFlow], kind: Kind, z: Tensor) -> Tensor:
+    """Latents (N, n) of a in another component: of the targets, the one that moves each least."""
+    made = torch.stack([_map(a, b, kind)(z - mean(a)) + mean(b) for b in targets])
+    nearest = (made - z).square().sum(-1).argmin(0)
+    return made[nearest, torch.arange(len(z), device=z.device)]
+
+
+def _map(a: OneStepFlow, b: OneStepFlow, kind: Kind) -> LinearOperator:
     forth, back = b.operator.flow(), a.operator.flow(1.0, 0.0)
     if kind == "noise":
-        operator = forth @ back
-    elif kind == "transport":
-        operator = back @ linalg.polar(forth @ a.operator.flow()).T @ forth
-    else:
-        raise RangeError(f"expected a map by 'noise' or 'transport', got '{kind}'")
-    return Linearizer(a.g_data, linalg.fuse(operator), b.g_data)
+        return linalg.fuse(forth @ back)
+    if kind == "transport":
+        return linalg.fuse(back @ linalg.polar(forth @ a.operator.flow()).T @ forth)
+    raise RangeError(f"expected a map by 'noise' or 'transport', got '{kind}'")

@@ -17,12 +17,13 @@ from linearizer.flows import CovarianceFlow, PrincipalCovarianceFlow, TimeDepend
 BATCH = 1000
 """Points that go through g at a time."""
 
+Labeled = Iterable[tuple[Tensor, Tensor, Tensor]]
+"""Batches of points, the components that they belong to, and their latents."""
+
 
 def measure(
     g: Bijection,
-    data: Tensor | Iterable[tuple[Tensor, Tensor]],
-    labels: Tensor | None,
-    components: int | None,
+    labeled: Labeled,
     rank: int | None,
     shrinkage: float | None,
     noise: float,
@@ -41,63 +42,78 @@ def measure(
     clean = MixtureMoments(n, rank, shrinkage)
     noisy = MixtureMoments(n, rank, 4.0 * n if density_shrinkage is None else density_shrinkage)
     like, generator = torch.zeros(()), torch.Generator().manual_seed(seed)
-    for x, y, z in _labeled(g, data, labels, components, seed):
-        clean.update(z, y)
+    for x, components, z in labeled:
+        clean.update(z, components)
         like = z.new_zeros(())
         if noise:
             drawn = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
-            noisy.update(g(x + noise * drawn), y)
+            noisy.update(
+                torch.cat([g(part) for part in (x + noise * drawn).split(BATCH)]), components
+            )
     return clean, noisy if noise else None, like
 
 
 def parts(
     g: Bijection, moments: MixtureMoments, rank: int | None, like: Tensor
-) -> tuple[list[OneStepFlow], list[int], Tensor, OneStepFlow]:
-    """The components, labels, weights and pooled flow of moments, in the dtype of a number."""
+) -> tuple[list[OneStepFlow], Tensor, OneStepFlow]:
+    """The components, their weights and the pooled flow of moments, in the dtype of a number."""
     noise = Identity(g.out_shape)
 
-    def flow(label: int | None) -> OneStepFlow:
-        operator = _operator(moments, label, rank, like)
-        return OneStepFlow(Chain(g, Centering(moments.mean(label).to(like))), operator, noise)
+    def flow(component: int | None) -> OneStepFlow:
+        operator = _operator(moments, component, rank, like)
+        return OneStepFlow(Chain(g, Centering(moments.mean(component).to(like))), operator, noise)
 
-    names = moments.labels
-    return [flow(name) for name in names], names, moments.weights().to(like), flow(None)
+    return [flow(i) for i in moments.labels], moments.weights().to(like), flow(None)
 
 
 def _operator(
-    moments: MixtureMoments, label: int | None, rank: int | None, like: Tensor
+    moments: MixtureMoments, component: int | None, rank: int | None, like: Tensor
 ) -> TimeDependentOperator:
-    """The flow from N(0, I) to the covariance of a class, or of all."""
+    """The flow from N(0, I) to the covariance of a component, or of all."""
     if rank is None:
-        C1 = moments.covariance(label).to(like)
+        C1 = moments.covariance(component).to(like)
         return CovarianceFlow.from_covariances(torch.eye(len(C1), out=torch.empty_like(C1)), C1)
-    directions, variances = (x.to(like) for x in moments.components(label))
+    directions, variances = (x.to(like) for x in moments.components(component))
     smallest = torch.finfo(variances.dtype).eps * len(directions) * variances[0]
     return PrincipalCovarianceFlow(directions, variances.clamp_min(smallest))
 
 
-def _labeled(
+def label(
     g: Bijection,
     data: Tensor | Iterable[tuple[Tensor, Tensor]],
     labels: Tensor | None,
     components: int | None,
     seed: int,
-) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
-    """Batches of points, their labels, or clusters where there are none, and their latents."""
+) -> tuple[Labeled, dict[int, int]]:
+    """Data by component: by their labels, by clusters, or by clusters within each label.
+
+    Returns:
+        The data, and the labels of components whose numbers are not their labels themselves.
+
+    Raises:
+        RangeError: If there is nothing to tell components by, or more of them than points.
+        ShapeError: If there is not one label for each point.
+    """
     if not isinstance(data, Tensor):
         if labels is not None or components is not None:
             raise RangeError("expected labels in the batches alone, got more; give points (N, ...)")
-        return ((x, y, g(x)) for x, y in data)
-    if (labels is None) == (components is None):
-        got = "neither" if labels is None else "both"
-        raise RangeError(f"expected labels or a number of components, got {got}; give one of them")
-    if labels is None:
-        assert components is not None, "one of the two is given"
-        z = torch.cat([g(x) for x in data.split(BATCH)])
-        return [(data, clusters(z, components, seed), z)]
-    if labels.shape != data.shape[:1]:
+        return ((x, y, g(x)) for x, y in data), {}
+    if labels is None and components is None:
+        raise RangeError("expected labels or a number of components, got neither; give one of them")
+    if labels is not None and labels.shape != data.shape[:1]:
         raise ShapeError(
             f"expected one label for each of {len(data)} points, got {tuple(labels.shape)}"
         )
-    batches = zip(data.split(BATCH), labels.split(BATCH), strict=True)
-    return ((x, y, g(x)) for x, y in batches)
+    if components is None:
+        assert labels is not None, "one of the two is given"
+        batches = zip(data.split(BATCH), labels.split(BATCH), strict=True)
+        return ((x, y, g(x)) for x, y in batches), {}
+    z = torch.cat([g(x) for x in data.split(BATCH)])
+    if labels is None:
+        return [(data, clusters(z, components, seed), z)], {}
+    found, owners = torch.empty_like(labels), dict[int, int]()
+    for value in labels.unique().tolist():
+        rows = labels == value
+        found[rows] = len(owners) + clusters(z[rows], components, seed)
+        owners.update({len(owners) + i: value for i in range(components)})
+    return [(data, found, z)], owners

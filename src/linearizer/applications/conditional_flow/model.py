@@ -10,16 +10,17 @@ from linearizer._checks import check_between
 from linearizer.applications.conditional_flow.components import (
     Kind,
     between,
+    carried,
     guided,
     log_density,
-    mean,
     shared,
     whitened,
 )
-from linearizer.applications.conditional_flow.fitting import BATCH, measure, parts
+from linearizer.applications.conditional_flow.fitting import BATCH, label, measure, parts
 from linearizer.applications.one_step_flow import OneStepFlow, tweedie
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError
+from linearizer.estimation import GaussianMixture
 from linearizer.linearizer import Linearizer
 from linearizer.saving import Saveable
 
@@ -41,8 +42,8 @@ class ConditionalFlow(nn.Module, Saveable):
         labels: The class of each component; a class may have several.
         weights: π, (K,), positive; they are divided by their sum.
         pooled: The flow of all classes as one, which guidance leads away from.
-        density: The same classes, measured on data with noise: what densities and posteriors are
-            computed with; the components themselves if not given.
+        density: The same components, measured on data with noise: what densities and posteriors
+            are computed with; the components themselves if not given.
 
     Raises:
         ShapeError: If there are not as many labels and weights as components.
@@ -57,6 +58,9 @@ class ConditionalFlow(nn.Module, Saveable):
         (torch.Size([5, 4]), [0, 1, 2])
         >>> float((flow.classify(x + 5. * y[:, None]) == y).float().mean()) > 0.9
         True
+        >>> there, back = flow.between(0, 1), flow.between(1, 0)
+        >>> torch.allclose(back(there(x)), x, atol=1e-3)
+        True
     """
 
     certified = True
@@ -68,7 +72,7 @@ class ConditionalFlow(nn.Module, Saveable):
         labels: Sequence[Label],
         weights: Tensor,
         pooled: OneStepFlow,
-        density: "ConditionalFlow | None" = None,
+        density: "GaussianMixture | ConditionalFlow | None" = None,
     ) -> None:
         super().__init__()
         if not len(components) == len(labels) == weights.numel() or not labels:
@@ -85,10 +89,10 @@ class ConditionalFlow(nn.Module, Saveable):
             raise RangeError(
                 "expected components on one g, got several; build each on Chain(g, Centering(mean))"
             )
-        if density is not None and (density.g is not self.g or density.labels != self.labels):
+        if density is not None and density.weights.shape != self.weights.shape:
             raise RangeError(
-                "expected a density of the same classes on the same g, got another; fit "
-                "both on one g"
+                f"expected a density of {len(labels)} components, as there are, got "
+                f"{len(density.weights)}; fit both together"
             )
 
     @classmethod
@@ -114,28 +118,36 @@ class ConditionalFlow(nn.Module, Saveable):
         Args:
             g: Bijection of the data, onto vectors (n,).
             data: Points (N, *g.in_shape), or batches of points and their labels, read once.
-            labels: Whole numbers (N,), with points; not given with `components`.
-            components: Number of clusters to find instead, by k-means of the latents.
+            labels: Whole numbers (N,), with points.
+            components: Number of clusters to find by k-means of the latents: within each class,
+                or of all points if there are no labels.
             rank: Directions of each covariance to keep, with one variance for all others, so
-                that no n × n matrix is made; the whole covariance if not given.
+                that no n × n matrix is kept; the whole covariance if not given.
             shrinkage: α, the images that C counts for; n / 10 if not given.
             noise: Standard deviation of the noise that g was trained with. Samples come from
                 data as they are, so that they have no noise; the density is that of data with
                 this noise, without which directions that hardly vary would outweigh all others.
-            density_shrinkage: α of the density, which a larger one suits: moments that fit the
-                data too well are surer of them than of new ones; 4 n if not given.
+            density_shrinkage: α of the density, a `GaussianMixture`, which a larger one suits:
+                moments that fit the data too well are surer of them than of new ones; 4 n if not
+                given.
             seed: Of clustering and noise.
 
         Raises:
-            RangeError: If there are neither labels nor a number of components, or both, or more
-                components than points.
+            RangeError: If there are neither labels nor a number of components, or more components
+                than points.
             ShapeError: If there is not one label for each point.
         """
-        clean, noisy, like = measure(
-            g, data, labels, components, rank, shrinkage, noise, density_shrinkage, seed
-        )
-        density = None if noisy is None else cls(*parts(g, noisy, rank, like))
-        return cls(*parts(g, clean, rank, like), density)
+        labeled, owners = label(g, data, labels, components, seed)
+        clean, noisy, like = measure(g, labeled, rank, shrinkage, noise, density_shrinkage, seed)
+        names = [owners.get(i, i) for i in clean.labels]
+        density: GaussianMixture | ConditionalFlow | None = None
+        if noisy is not None and noisy.exact:
+            density = noisy.mixture().to(like)
+        elif noisy is not None:
+            flows, weights, pooled = parts(g, noisy, rank, like)
+            density = cls(flows, names, weights, pooled)
+        flows, weights, pooled = parts(g, clean, rank, like)
+        return cls(flows, names, weights, pooled, density)
 
     # Components
 
@@ -191,15 +203,6 @@ class ConditionalFlow(nn.Module, Saveable):
 
         Raises:
             RangeError: If there is no such class or kind.
-
-        Example:
-            >>> import torch, linearizer as lz
-            >>> from linearizer.applications import ConditionalFlow
-            >>> x, y = torch.randn(300, 4), torch.arange(300) % 3
-            >>> flow = ConditionalFlow.fit(lz.vector_bijection(4), x, y)
-            >>> there, back = flow.between(0, 1), flow.between(1, 0)
-            >>> torch.allclose(back(there(x)), x, atol=1e-3)
-            True
         """
         return between(self.at(a), self.at(b), kind)
 
@@ -272,18 +275,14 @@ class ConditionalFlow(nn.Module, Saveable):
     def translate(self, data: Tensor, to: Label, kind: Kind = "noise") -> Tensor:
         """Data (N, *g.in_shape) of any classes as data of one class, by `between`.
 
-        What all classes share, the hand that wrote a digit, stays: it is the noise.
+        What all classes share, the hand that wrote a digit, stays: it is the noise. Of several
+        components of the class, the one that moves the latents least takes them.
         """
-        target = self.component(self.indices(to)[0])
-        components = self._likeliest(self.g(data), None)
-        result = torch.empty_like(data)
-        for i in components.unique().tolist():
-            rows = components == i
-            result[rows] = between(self.component(i), target, kind)(data[rows])
-        return result
+        z = self._carried(self.g(data), to, kind)
+        return torch.cat([self.g.inverse(part) for part in z.split(BATCH)])
 
     @torch.no_grad()
-    def morph(self, x: Tensor, to: Label, count: int) -> Tensor:
+    def morph(self, x: Tensor, to: Label, count: int, kind: Kind = "noise") -> Tensor:
         """Points (count, *shape) from x to its translation, on the line between two classes.
 
         The noise of x stays; mean and operator go from one class to the other,
@@ -291,12 +290,8 @@ class ConditionalFlow(nn.Module, Saveable):
         """
         check_between(count, 2, math.inf, "the number of points")
         z = self.g(x[None])
-        source = self.component(int(self._likeliest(z, None)))
-        target = self.component(self.indices(to)[0])
-        noise = whitened(source, z)
-        ends = [f.operator.flow()(noise) + mean(f) for f in (source, target)]
         places = torch.linspace(0, 1, count, dtype=x.dtype, device=x.device)[:, None]
-        return self.g.inverse(torch.lerp(ends[0], ends[1], places))
+        return self.g.inverse(torch.lerp(z, self._carried(z, to, kind), places))
 
     def interpolate(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Points (count, *shape) from x to y on the straight line of the induced space."""
@@ -307,11 +302,11 @@ class ConditionalFlow(nn.Module, Saveable):
     def log_prob(self, data: Tensor) -> Tensor:
         """`log Σ_c π_c N(g(x); μ_c, C_c) + log|det J_g(x)|` at data points, (*batch)."""
         z, log_det = self.g.forward_and_log_det(data)
-        return self._log_joints(z).logsumexp(-1) + log_det
+        return self.log_joints(z).logsumexp(-1) + log_det
 
     def posterior(self, data: Tensor) -> Tensor:
         """`p(c | x)` of the classes in the order of `classes`, (*batch, classes), by Bayes."""
-        shares = self._log_joints(self.g(data)).softmax(-1)
+        shares = self.log_joints(self.g(data)).softmax(-1)
         return torch.stack([shares[..., self.indices(label)].sum(-1) for label in self.classes], -1)
 
     def classify(self, data: Tensor) -> Tensor:
@@ -322,27 +317,32 @@ class ConditionalFlow(nn.Module, Saveable):
         """The mean of what data was before noise, `x + σ² ∇ log p(x)` (Tweedie's formula).
 
         See `OneStepFlow.denoise`; the density is that of the mixture: fit it with this noise.
-
-        Args:
-            data: Points (*batch, *g.in_shape).
-            std: σ, the standard deviation of the noise.
         """
         return tweedie(self, data, std)
 
-    def _log_joints(self, z: Tensor) -> Tensor:
+    def log_joints(self, z: Tensor) -> Tensor:
         """`log π_c + log N(z; μ_c, C_c)` of latents (*batch, n), (*batch, K)."""
         if self.density is not None:
-            return self.density._log_joints(z)
+            return self.density.log_joints(z)
         joints = [
             weight.log() + log_density(self.component(i), z)
             for i, weight in enumerate(self.weights)
         ]
         return torch.stack(joints, -1)
 
+    def _carried(self, z: Tensor, to: Label, kind: Kind) -> Tensor:
+        """Latents (N, n), each of its likeliest component, as latents of a class."""
+        targets = [self.component(i) for i in self.indices(to)]
+        components, result = self._likeliest(z, None), torch.empty_like(z)
+        for i in components.unique().tolist():
+            rows = components == i
+            result[rows] = carried(self.component(i), targets, kind, z[rows])
+        return result
+
     def _likeliest(self, z: Tensor, label: Label | None) -> Tensor:
         """The likeliest component of each of the latents (N, n), of one class or of all."""
         with torch.no_grad():
-            joints = self._log_joints(z)
+            joints = self.log_joints(z)
         if label is not None:
             kept = self.indices(label)
             return torch.tensor(kept, device=joints.device)[joints[..., kept].argmax(-1)]

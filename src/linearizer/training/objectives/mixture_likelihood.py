@@ -73,7 +73,7 @@ class MixtureLikelihoodTraining(CosineTraining):
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The joint and the posterior part of the loss, in nats a dimension and an image."""
         z, log_det = self.g.forward_and_log_det(self._noisy(images))
-        log_joints = self.moments.log_joints(z)
+        log_joints = self.moments.mixture.log_joints(z)
         self.moments.update(z, labels)
         joint = log_joints.gather(1, labels[:, None])[:, 0] + log_det
         return {
