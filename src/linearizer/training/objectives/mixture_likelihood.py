@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from linearizer._checks import check_between
 from linearizer.bijections import Bijection
+from linearizer.training.batches import of_all_processes
 from linearizer.training.noise import reach
 from linearizer.training.objectives.class_moments import ClassMoments
 from linearizer.training.objectives.optimization import CosineTraining
@@ -74,7 +75,7 @@ class MixtureLikelihoodTraining(CosineTraining):
         """The joint and the posterior part of the loss, in nats a dimension and an image."""
         z, log_det = self.g.forward_and_log_det(self._noisy(images))
         log_joints = self.moments.log_joints(z)
-        self.moments.update(z, labels)
+        self.moments.update(*of_all_processes(z, labels))
         joint = log_joints.gather(1, labels[:, None])[:, 0] + log_det
         return {
             "joint": -joint.mean() / z[0].numel(),
