@@ -66,6 +66,13 @@ def _mixture_module(steps):
     return module
 
 
+def _cluster_module(steps):
+    """Its components are what it finds."""
+    module = _mixture_module(steps)
+    module.labeled = False
+    return module
+
+
 def test_the_mixture_learns_its_classes():
     data, module = load_digits(), _mixture_module(150)
     before = module.losses(data.images, data.labels)
@@ -107,7 +114,7 @@ def test_two_processes_have_the_moments_that_one_has(tmp_path):
         torch.testing.assert_close(first[name], one[name], rtol=1e-3, atol=1e-2)
 
 
-@pytest.mark.parametrize("make", [_module, _papers_module, _mixture_module])
+@pytest.mark.parametrize("make", [_module, _papers_module, _mixture_module, _cluster_module])
 def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path, monkeypatch, make):
     schedule = TrainingBudget(40, batch_size=32, checkpoint_every=10, average=0.9)
     data, whole = load_digits(), make(40)

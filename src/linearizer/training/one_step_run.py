@@ -146,7 +146,7 @@ def _check_classes(run: OneStepRun, train: Images) -> None:
             "leave it out"
         )
     if run.classes:
-        check_labels(train, "find clusters without labels with --components")
+        check_labels(train)
 
 
 def _option(run: OneStepRun) -> str:
