@@ -9,9 +9,16 @@ from linearizer.evaluation.demo import report_rows
 
 PICTURES = {
     "samples.png": "Samples of one linear step, above held-out real digits.",
+    "ten_classes.png": (
+        "Ten classes, each an operator; the pictures of a column come from the same noise."
+    ),
+    "one_hand.png": (
+        "Held-out digits, and below each the same noise as each of the ten classes, by the linear "
+        "map between two classes."
+    ),
     "one_step_vs_n_step.png": (
         "100 real steps of a sampler, and the one operator that they multiply up to: pairs of "
-        "rows, from the same noise."
+        "rows, from the same noise; a column is a class."
     ),
     "inversion.png": (
         "Held-out digits, the noise they come from, and back; the error 100,000 times too large."
@@ -36,11 +43,13 @@ def main() -> None:
         "",
         "Made by `make demo`, then `make docs/demo.md`: 1,500 real digits of 8×8 pixels train g "
         f"for {metrics['training_steps']} steps on {metrics['torch_threads']} thread of a "
-        "processor; the operator is computed in closed form. "
-        f"{metrics['held_out_digits']} digits are held out, {metrics['samples']} are generated. "
+        "processor, by the likelihood of one Gaussian for each class; the operator of each class "
+        "is computed in closed form. "
+        f"{metrics['held_out_digits']} digits are held out, {metrics['samples']} are generated, as "
+        "many of each class. Where a number is of one f, it is the worst of the ten classes. "
         "Fréchet distances are in the features of a small classifier trained on the same digits, "
         "not Inception's: compare them with each other only. Bits a pixel are of the digits with "
-        "uniform noise of two gray levels added.",
+        f"Gaussian noise of standard deviation {metrics['noise_std']} added.",
         "",
         "| what | measured | threshold | |",
         "|---|---|---|---|",

@@ -224,7 +224,8 @@ def test_the_sampler_of_one_class_is_exported(run, tmp_path):
 # linearizer train one-step --classes -------------------------------------------------------
 
 TRAIN = ["train", "one-step", "--data", "digits", "--preset", "quick", "--classes"]
-SMALL = [*TRAIN, "--depth", "4", "--width", "32", "--batch-size", "64"]
+SIZE = ["--depth", "4", "--width", "32", "--batch-size", "64"]
+SMALL = [*TRAIN, *SIZE]
 
 
 def test_classes_are_trained_and_an_interrupted_run_goes_on(tmp_path, monkeypatch):
@@ -276,6 +277,50 @@ def test_training_of_classes_refuses_in_one_clear_line(pictures, tmp_path, monke
     assert_one_clear_line(paper, "--classes", "--operator paper")
     assert_one_clear_line(linearizer(*SMALL, "--reconstruction", "1", *out), "--reconstruction")
     unlabeled = [*SMALL[:3], pictures[0].parent, *SMALL[4:]]
-    assert_one_clear_line(linearizer(*unlabeled, *out), "labels of two classes", "classes add")
+    assert_one_clear_line(linearizer(*unlabeled, *out), "labels of two classes", "--components")
+    both = linearizer(*SMALL, "--components", "5", *out)
+    assert_one_clear_line(both, "--classes or --components", "got both")
     monkeypatch.setattr("linearizer.training.one_step_run.LARGEST_COVARIANCE", 63)
     assert_one_clear_line(linearizer(*SMALL, *out), "at most 63", "got 64", "classes add")
+
+
+def test_a_class_of_one_image_is_trained(tmp_path):
+    """It borrows the covariance of the others."""
+    for name, digits in {"many": range(1, 25), "one": range(1)}.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in digits:
+            picture = ((open_data("digits")[0].images[i, 0] + 1) * 127.5).byte().numpy()
+            Image.fromarray(picture).save(tmp_path / "data" / name / f"{i}.png")
+    options = ["--data", tmp_path / "data", *SMALL[4:], "--size", "8", "--steps", "3"]
+    done = linearizer("train", "one-step", *options, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    model = lz.load(tmp_path / "run")
+    assert len(model.classes) == 2
+    assert bool(model.sample(6, seed=0).isfinite().all())
+
+
+# linearizer train one-step --components ----------------------------------------------------
+
+CLUSTERS = [*TRAIN[:-1], *SIZE, "--components"]
+
+
+def test_clusters_are_found_while_g_is_trained(tmp_path):
+    done = linearizer(*CLUSTERS, "12", "--steps", "120", "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    model = lz.load(tmp_path / "run")
+    assert isinstance(model, ConditionalFlow)
+    assert model.classes == list(range(12))
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["components"] == 12
+    held_out = open_data("digits")[1]
+    table = torch.zeros(12, 10)
+    table.index_put_((model.classify(held_out.images), held_out.labels), torch.ones(()), True)
+    assert float(table.amax(1).sum() / len(held_out)) > 0.6  # most of a cluster are of one class
+
+
+def test_training_of_clusters_refuses_in_one_clear_line(tmp_path):
+    out = ("--out", tmp_path / "new")
+    assert_one_clear_line(linearizer(*CLUSTERS, "5000", *out), "1 and 1500", "got 5000")
+    assert linearizer(*CLUSTERS, "1", *out).returncode == 2
+    paper = linearizer(*CLUSTERS, "5", "--operator", "paper", *out)
+    assert_one_clear_line(paper, "no --components with --operator paper")
+    assert not (tmp_path / "new").exists()

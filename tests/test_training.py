@@ -1,5 +1,8 @@
 """Training: it learns, and an interrupted run goes on to the same result."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -63,6 +66,13 @@ def _mixture_module(steps):
     return module
 
 
+def _cluster_module(steps):
+    """Its components are what it finds."""
+    module = _mixture_module(steps)
+    module.labeled = False
+    return module
+
+
 def test_the_mixture_learns_its_classes():
     data, module = load_digits(), _mixture_module(150)
     before = module.losses(data.images, data.labels)
@@ -74,7 +84,37 @@ def test_the_mixture_learns_its_classes():
     assert float((told == data.labels).float().mean()) > 0.97
 
 
-@pytest.mark.parametrize("make", [_module, _papers_module, _mixture_module])
+MIXTURE = """
+import os, sys, torch
+import linearizer as lz
+from linearizer import training
+from linearizer.data import load_digits
+from linearizer.training import ClassMoments, MixtureLikelihoodTraining, TrainingBudget
+
+torch.manual_seed(0)
+g, data = lz.image_bijection((1, 8, 8), depth=2, width=16), load_digits()
+module = MixtureLikelihoodTraining(g, ClassMoments(10, 64), 60, std=0.0, ood_weight=0.0)
+module.start(data.dequantized(2.0, seed=0), data.labels)
+training.train(module, data, TrainingBudget(60, batch_size=64, noise=2.0))
+torch.save(module.moments.state_dict(), sys.argv[1] + os.environ.get("RANK", ""))
+"""
+
+
+def test_two_processes_have_the_moments_that_one_has(tmp_path):
+    """All without noise of their own, which each process would draw for itself."""
+    (tmp_path / "mixture.py").write_text(MIXTURE)
+    together = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    for launch, out in ([sys.executable], "one"), ([*together, "--nproc-per-node", "2"], "two"):
+        command = [*launch, str(tmp_path / "mixture.py"), str(tmp_path / out)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    one, first, second = (torch.load(tmp_path / name) for name in ("one", "two0", "two1"))
+    for name in ("count", "sum", "second", "log_norm"):
+        torch.testing.assert_close(first[name], second[name], rtol=0, atol=0)
+        torch.testing.assert_close(first[name], one[name], rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("make", [_module, _papers_module, _mixture_module, _cluster_module])
 def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path, monkeypatch, make):
     schedule = TrainingBudget(40, batch_size=32, checkpoint_every=10, average=0.9)
     data, whole = load_digits(), make(40)

@@ -67,7 +67,7 @@ class DemoRun(Run):
     application = "demo"
 
     out: Annotated[Path, Option("Folder for model, numbers and pictures.")] = Path("runs/demo")
-    steps: Annotated[int, Option("Training steps of 256 digits.", 1, MOST_STEPS)] = 7000
+    steps: Annotated[int, Option("Training steps of 256 digits.", 1, MOST_STEPS)] = 2000
     max_minutes: Annotated[
         float, Option("Train no longer than this, even if steps are left.", 0.01)
     ] = 5.0
@@ -111,6 +111,14 @@ class OneStepRun(ImageRun):
     classes: Annotated[
         bool, Option("An operator for each label of the data; g learns to tell them apart.")
     ] = False
+    components: Annotated[
+        int | None,
+        Option(
+            "An operator for each of so many clusters, without labels: k-means of the first "
+            "latents, and then the likeliest cluster of each image, renewed at every step.",
+            2,
+        ),
+    ] = None
     stable_inverse: Annotated[
         bool, Option("Train a g that can be inverted on any input, also far from the data.")
     ] = False

@@ -12,13 +12,15 @@ from linearizer.runs import DemoRun
 CODE = """import linearizer as lz
 flow = lz.load("{folder}")
 digits = flow.sample(16)              # (16, 1, 8, 8) in [-1, 1], in one step
-f = flow.collapse()                   # the whole sampler: one linear map, noise to digit
-print(f.rank(), f.cond(), f.pinv()(digits).shape)"""
+threes = flow.sample(16, label=3)
+f = flow.at(3).collapse()             # the sampler of threes: one linear map, noise to digit
+print(f.rank(), f.cond(), f.pinv()(digits).shape)
+eights = flow.translate(digits, to=8) # in the same hand"""
 
 
 @takes(DemoRun)
 def demo(run: DemoRun) -> None:
-    """Train a linear one-step generator of handwritten digits, and use it as a linear map.
+    """Train a one-step generator of ten classes of digits, each a linear map, and use the maps.
 
     Takes the 1,797 real 8x8 digits that scikit-learn ships. An interrupted run goes on where
     it stopped when it is started again.

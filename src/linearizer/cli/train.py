@@ -14,7 +14,7 @@ def one_step(run: OneStepRun) -> None:
     """Train a one-step generator of images.
 
     By default g by maximum likelihood, and the operator in closed form; with --classes one
-    operator for each label of the data.
+    operator for each label of the data, with --components one for each cluster.
 
     An interrupted run goes on where it stopped when the same command is given again. Several
     processes: torchrun --nproc-per-node 2 -m linearizer train one-step ...

@@ -6,75 +6,108 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from linearizer.applications import OneStepFlow
+from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.bijections import Bijection
 from linearizer.data import Images
 from linearizer.display.pictures import save_mosaic
 from linearizer.display.report import Section
-from linearizer.evaluation.demo import N_STEPS
+from linearizer.evaluation.demo import N_STEPS, in_many_steps, in_one_step, of_each_class
+from linearizer.flows import Method
 from linearizer.linearizer import Linearizer
 from linearizer.operators import IdentityPlusLowRank
 
+METHODS_SHOWN: tuple[Method, ...] = ("euler", "midpoint", "rk4")
 
-def draw(flow: OneStepFlow, held_out: Images, out: Path, seed: int) -> list[Section]:
+
+def draw(flow: ConditionalFlow, held_out: Images, out: Path, seed: int) -> list[Section]:
     """All pictures of the report."""
     real = held_out.images
     return [
         _draw_samples(flow, real, out / "samples.png", seed),
+        _draw_classes(flow, out / "ten_classes.png", seed),
+        _draw_hands(flow, held_out, out / "one_hand.png"),
         _draw_steps(flow, out / "one_step_vs_n_step.png", seed),
         _draw_inversion(flow, real, out / "inversion.png"),
         _draw_interpolation(flow, held_out, out / "interpolation.png"),
-        _draw_directions(flow, real[0], out / "singular_directions.png"),
-        _draw_orbit(flow.g_data, held_out, out / "powers.png"),
+        _draw_directions(flow, held_out, out / "singular_directions.png"),
+        _draw_orbit(flow.pooled.g_data, held_out, out / "powers.png"),
     ]
 
 
-def _draw_samples(flow: OneStepFlow, real: Tensor, path: Path, seed: int) -> Section:
+def _draw_samples(flow: ConditionalFlow, real: Tensor, path: Path, seed: int) -> Section:
     fake = flow.sample(60, seed=seed)
     return _section(
         path,
         "Samples beside real digits",
-        "Upper five rows: noise through one application of f, not chosen. Lower three rows: "
-        "held-out real digits.",
+        "Upper five rows: noise through one application of the f of a class that is drawn at "
+        "random, not chosen. Lower three rows: held-out real digits.",
         [*fake.split(12), *real[:36].split(12)],
         row_labels=["generated", *[""] * 4, "real", *[""] * 2],
     )
 
 
-def _draw_steps(flow: OneStepFlow, path: Path, seed: int) -> Section:
-    noise = flow.noise(12, seed)
+def _draw_classes(flow: ConditionalFlow, path: Path, seed: int) -> Section:
+    noise = flow.pooled.noise(12, seed)
+    return _section(
+        path,
+        "Ten classes",
+        "A class is an operator: each row is the f of one class, applied once. All pictures of a "
+        "column come from the same noise, which is not chosen.",
+        [flow.at(label).decode(noise) for label in flow.classes],
+        row_labels=list(map(str, flow.classes)),
+    )
+
+
+def _draw_hands(flow: ConditionalFlow, held_out: Images, path: Path) -> Section:
+    digits = held_out.images[:12]
+    return _section(
+        path,
+        "One hand",
+        "Held-out digits, and below each the same noise as each of the ten classes, by the linear "
+        "map between two classes. What the classes share stays: slant, width and weight of the "
+        "stroke.",
+        [digits, *(flow.translate(digits, label) for label in flow.classes)],
+        row_labels=["held-out digit", *(f"as {label}" for label in flow.classes)],
+    )
+
+
+def _draw_steps(flow: ConditionalFlow, path: Path, seed: int) -> Section:
+    noise = flow.pooled.noise(len(flow.classes), seed)
     rows, labels = [], []
-    for method in ("euler", "midpoint", "rk4"):
-        rows += [flow.integrate(noise, N_STEPS, method), flow.collapse(N_STEPS, method)(noise)]
+    for method in METHODS_SHOWN:
+        rows += [in_many_steps(flow, noise, method), in_one_step(flow, noise, method)]
         labels += [f"{method}, {N_STEPS} steps", "the same, one step"]
-    rows.append(flow.decode(noise))
+    rows.append(of_each_class(flow, OneStepFlow.decode, noise))
     return _section(
         path,
         f"{N_STEPS} steps beside one step",
-        "Each pair of rows starts from the same noise: first the sampler really takes its "
-        f"{N_STEPS} steps, then the single operator that its steps multiply up to is applied "
-        "once. The last row is the limit of infinitely many steps, known in closed form.",
+        "A column is a class. Each pair of rows starts from the same noise: first the sampler "
+        f"really takes its {N_STEPS} steps, then the single operator that its steps multiply up "
+        "to is applied once. The last row is the limit of infinitely many steps, known in closed "
+        "form.",
         rows,
         row_labels=[*labels, "exact flow, one step"],
     )
 
 
-def _draw_inversion(flow: OneStepFlow, real: Tensor, path: Path) -> Section:
+def _draw_inversion(flow: ConditionalFlow, real: Tensor, path: Path) -> Section:
     digits = real[:12]
-    noise = flow.encode(digits)
+    noise, classes = flow.encode(digits), flow.classify(digits)
+    again = flow.decode(noise, classes)
     as_image = (noise / 3).reshape(digits.shape)
-    error = 1e5 * (flow.decode(noise) - digits).abs() - 1
+    error = 1e5 * (again - digits).abs() - 1
     return _section(
         path,
         "Inversion and reconstruction",
-        "The pseudo-inverse of f takes a digit that was never trained on to the noise it comes "
-        "from, and f takes that back. The error is shown a hundred thousand times too large.",
-        [digits, as_image, flow.decode(noise), error],
+        "The pseudo-inverse of the f of its likeliest class takes a digit that was never trained "
+        "on to the noise it comes from, and f takes that back. The error is shown a hundred "
+        "thousand times too large.",
+        [digits, as_image, again, error],
         row_labels=["held-out digit", "its noise f⁺(x)", "f(f⁺(x))", "error × 100,000"],
     )
 
 
-def _draw_interpolation(flow: OneStepFlow, held_out: Images, path: Path) -> Section:
+def _draw_interpolation(flow: ConditionalFlow, held_out: Images, path: Path) -> Section:
     places = [i / 8 for i in range(9)]
     rows = []
     for x, y in _pairs(held_out, (3, 5), (1, 4), (0, 6)):
@@ -90,15 +123,15 @@ def _draw_interpolation(flow: OneStepFlow, held_out: Images, path: Path) -> Sect
     )
 
 
-def _draw_directions(flow: OneStepFlow, digit: Tensor, path: Path) -> Section:
+def _draw_directions(flow: ConditionalFlow, held_out: Images, path: Path) -> Section:
     lengths = torch.linspace(-3, 3, 9).tolist()
-    walks, values = flow.directions(digit, lengths, 6)
+    walks, values = flow.at(int(held_out.labels[0])).directions(held_out.images[0], lengths, 6)
     return _section(
         path,
         "Leading singular directions",
         "A held-out digit (middle column) plus multiples of the leading left singular points of "
-        "f, in the induced space: the directions into which f stretches noise most, in units of "
-        "its standard deviation there.",
+        "the f of its class, in the induced space: the directions into which f stretches noise "
+        "most, in units of its standard deviation there.",
         list(walks),
         row_labels=[f"σ{i + 1} = {value:.2f}" for i, value in enumerate(values)],
         column_labels=[f"{t:+.2f}" for t in lengths],

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, distributed
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from linearizer.data.images import Images, dequantize
 
@@ -39,7 +40,7 @@ class RandomBatches:
             self.data.images[index], self.noise, self.data.quantization_levels, generator
         )
         share = slice(None)
-        if distributed.is_available() and distributed.is_initialized():
+        if _several():
             share = slice(distributed.get_rank(), None, distributed.get_world_size())
         return images[share], self.data.labels[index][share]
 
@@ -58,3 +59,17 @@ class RandomBatches:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go where it was."""
         self.next_step = state["next_step"]
+
+
+def of_all_processes(*shares: Tensor) -> list[Tensor]:
+    """What the processes that train together have of each, one after another; without gradients.
+
+    Shares may differ in length. With one process they are returned as they are.
+    """
+    if not _several():
+        return list(shares)
+    return [torch.cat(gather_all_tensors(share.detach())) for share in shares]
+
+
+def _several() -> bool:
+    return distributed.is_available() and distributed.is_initialized()

@@ -31,8 +31,8 @@ def shared_bijection(model: OneStepFlow | ConditionalFlow) -> Bijection:
     return g
 
 
-def check_labels(train: Images, cure: str) -> None:
-    """Refuse images without labels, which all have the same, with what to do instead.
+def check_labels(train: Images) -> None:
+    """Refuse images without labels, which all have the same.
 
     Raises:
         RangeError: If there are fewer than two classes.
@@ -41,7 +41,7 @@ def check_labels(train: Images, cure: str) -> None:
     if found < 2:
         raise RangeError(
             f"expected images with labels of two classes or more, got {found}; put the images of "
-            f"each class in a folder of its own, or {cure}"
+            "each class in a folder of its own, or find clusters without labels with --components"
         )
 
 
@@ -71,7 +71,7 @@ def fit_classes(
     if rank is None and g.out_shape[0] > LARGEST_COVARIANCE:
         rank = DIRECTIONS
     if components is None:
-        check_labels(train, "find clusters without labels with --components")
+        check_labels(train)
     labels = train.labels if components is None else None
     return ConditionalFlow.fit(
         g, train.images, labels, components=components, rank=rank, noise=noise, seed=seed

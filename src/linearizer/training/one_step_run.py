@@ -5,11 +5,13 @@ from dataclasses import asdict, replace
 
 import torch
 from lightning.pytorch import LightningModule
+from torch import Tensor
 
 from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.bijections import Bijection
 from linearizer.data import Images, open_data
 from linearizer.errors import RangeError
+from linearizer.estimation import clusters
 from linearizer.flows import LowRankHypernetwork
 from linearizer.metrics import LPIPS
 from linearizer.runs import OneStepRun
@@ -19,7 +21,6 @@ from linearizer.training.classes_fit import (
     LARGEST_COVARIANCE,
     NOISE,
     check_labels,
-    fit_classes,
 )
 from linearizer.training.job import Job, config_of, train_and_save
 from linearizer.training.objectives.class_moments import ClassMoments
@@ -44,8 +45,7 @@ def train_one_step(run: OneStepRun) -> None:
     torch.manual_seed(run.seed)
     make = _by_paper if run.operator == "paper" else _in_closed_form
     budget, data = config.budget(seed=run.seed, max_minutes=run.max_minutes), train
-    if run.classes:
-        check_labels(train, "leave out --classes and give --components to linearizer classes add")
+    if run.classes or run.components is not None:
         config = config if run.noise is not None else _with_std(config, train)
         budget, data = replace(budget, noise=0.0), _numbered(train)  # the objective adds its own
         make = _by_classes
@@ -100,37 +100,63 @@ def _in_closed_form(run: OneStepRun, config: TrainingConfig, train: Images) -> M
 
 
 def _by_classes(run: OneStepRun, config: TrainingConfig, train: Images) -> Made:
-    """g by the likelihood of one Gaussian for each class, the operators in closed form."""
-    if run.operator == "paper":
-        raise RangeError("expected no --classes with --operator paper, got both; give one of them")
-    if run.reconstruction:
-        raise RangeError(
-            f"expected no --reconstruction with --classes, got {run.reconstruction:g}; leave it out"
-        )
+    """g by the likelihood of one Gaussian for each class or cluster, operators in closed form."""
+    _check_classes(run, train)
     g = _started(run, config, train)
     n, std = g.out_shape[0], train.noise_std(config.noise)
     if n > LARGEST_COVARIANCE:
         raise RangeError(
             f"expected at most {LARGEST_COVARIANCE} pixels and channels to train classes on, got "
-            f"{n}; leave out --classes, and add them with linearizer classes add"
+            f"{n}; leave out {_option(run)}, and add them with linearizer classes add"
         )
+    chosen = statistics_of(g, _numbered(train), run.seed)
+    if run.components is not None:
+        chosen = replace(chosen, labels=_clusters(g, chosen.images, run.components, run.seed))
     module = MixtureLikelihoodTraining(
         g,
-        ClassMoments(len(train.labels.unique()), n),
+        ClassMoments(run.components or len(train.labels.unique()), n),
         config.steps,
         config.learning_rate,
         config.weight_decay,
         std=std,
+        labeled=run.classes,
     )
-    chosen = statistics_of(g, _numbered(train), run.seed)
     module.start(chosen.images, chosen.labels)
 
-    def preview() -> ConditionalFlow:
-        device = next(g.parameters()).device
-        some = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
-        return ConditionalFlow.fit(g, some.images.to(device), some.labels.to(device))
+    def fit(some: Images, noise: float) -> ConditionalFlow:
+        x = some.images.to(next(g.parameters()).device)
+        labels = some.labels.to(x.device) if run.classes else module.likeliest(x)
+        return ConditionalFlow.fit(g, x, labels, noise=noise, seed=run.seed)
 
-    return module, preview, lambda: fit_classes(g, train, noise=std, seed=run.seed)
+    few = train.take(torch.arange(min(len(train), PREVIEW_STATISTICS)))
+    return module, lambda: fit(few, 0.0), lambda: fit(train, std)
+
+
+def _check_classes(run: OneStepRun, train: Images) -> None:
+    """Refuse what does not go with classes, and classes that there are not."""
+    if run.classes and run.components is not None:
+        raise RangeError("expected --classes or --components, got both; give one of them")
+    if run.operator == "paper":
+        raise RangeError(
+            f"expected no {_option(run)} with --operator paper, got both; give one of them"
+        )
+    if run.reconstruction:
+        raise RangeError(
+            f"expected no --reconstruction with {_option(run)}, got {run.reconstruction:g}; "
+            "leave it out"
+        )
+    if run.classes:
+        check_labels(train)
+
+
+def _option(run: OneStepRun) -> str:
+    return "--classes" if run.classes else "--components"
+
+
+@torch.no_grad()
+def _clusters(g: Bijection, images: Tensor, count: int, seed: int) -> Tensor:
+    """The cluster of each image, by k-means of the latents that g begins with."""
+    return clusters(torch.cat([g(x) for x in images.split(1000)]), count, seed)
 
 
 def _started(run: OneStepRun, config: TrainingConfig, train: Images) -> Bijection:

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from linearizer._checks import check_between
 from linearizer.bijections import Bijection
+from linearizer.training.batches import of_all_processes
 from linearizer.training.noise import reach
 from linearizer.training.objectives.class_moments import ClassMoments
 from linearizer.training.objectives.optimization import CosineTraining
@@ -31,6 +32,10 @@ class MixtureLikelihoodTraining(CosineTraining):
     arXiv:2001.06448). `reach` keeps the latents of pure noise short, so that g can be inverted
     there too. Images get Gaussian noise, for which Tweedie's formula is exact.
 
+    Without labels y is the likeliest component of each image under the moments of that step, so
+    components and g are found together: expectation-maximization with hard assignments, online.
+    It goes to where its start leads; start it from clusters.
+
     Args:
         g: The bijection, onto vectors; trained in place.
         moments: Of its latents; call `start` before the first step.
@@ -40,6 +45,7 @@ class MixtureLikelihoodTraining(CosineTraining):
         std: Standard deviation of the noise that images get.
         beta: β.
         ood_weight: v.
+        labeled: Whether the labels of batches are y; otherwise they are not looked at.
 
     Raises:
         RangeError: If std, β or v is negative.
@@ -55,6 +61,8 @@ class MixtureLikelihoodTraining(CosineTraining):
         std: float = 0.1,
         beta: float = 3.0,
         ood_weight: float = 0.05,
+        *,
+        labeled: bool = True,
     ) -> None:
         super().__init__(steps, learning_rate, weight_decay)
         check_between(std, 0.0, math.inf, "the standard deviation of the noise")
@@ -62,6 +70,7 @@ class MixtureLikelihoodTraining(CosineTraining):
         check_between(ood_weight, 0.0, math.inf, "the weight of out-of-distribution images")
         self.g, self.moments = g, moments
         self.std, self.beta, self.ood_weight = std, beta, ood_weight
+        self.labeled = labeled
 
     @torch.no_grad()
     def start(self, images: Tensor, labels: Tensor, batch_size: int = 1000) -> None:
@@ -70,11 +79,20 @@ class MixtureLikelihoodTraining(CosineTraining):
             self.moments.update(self.g(self._noisy(x)), y)
         self.moments.refresh()
 
+    @torch.no_grad()
+    def likeliest(self, images: Tensor, batch_size: int = 1000) -> Tensor:
+        """The likeliest component (N,) of images as they are, under the moments of now."""
+        return torch.cat(
+            [self.moments.log_joints(self.g(x)).argmax(1) for x in images.split(batch_size)]
+        )
+
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The joint and the posterior part of the loss, in nats a dimension and an image."""
         z, log_det = self.g.forward_and_log_det(self._noisy(images))
         log_joints = self.moments.mixture.log_joints(z)
-        self.moments.update(z, labels)
+        if not self.labeled:
+            labels = log_joints.argmax(1)
+        self.moments.update(*of_all_processes(z, labels))
         joint = log_joints.gather(1, labels[:, None])[:, 0] + log_det
         return {
             "joint": -joint.mean() / z[0].numel(),
