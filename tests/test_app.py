@@ -4,8 +4,10 @@ import asyncio
 import base64
 import io
 import json
+import re
 import socket
 import sys
+from copy import copy
 
 import pytest
 import torch
@@ -13,7 +15,9 @@ from PIL import Image, ImageDraw
 
 import linearizer as lz
 from command_line import assert_one_clear_line, linearizer
-from linearizer.app import one_step, playground, projector, style
+from digit_classes import flow_with_classes
+from linearizer.app import classes, one_step, playground, projector, style
+from linearizer.app.digits import Digits
 from linearizer.app.models import Models
 from linearizer.app.pictures import (
     CANVAS,
@@ -23,8 +27,9 @@ from linearizer.app.pictures import (
     drawing_from,
     photo_from,
 )
+from linearizer.applications import ConditionalFlow
 from linearizer.data.pixels import as_picture, decode_image
-from linearizer.errors import FileFormatError, RangeError
+from linearizer.errors import FileFormatError, RangeError, ShapeError
 
 torch.set_num_threads(1)
 
@@ -34,9 +39,12 @@ def models():
     return Models([])
 
 
-@pytest.fixture(scope="module")
-def digits(models):
-    return models.digits
+@pytest.fixture(scope="module", params=["without classes", "with classes"])
+def digits(models, request):
+    """A flow of digits of MNIST without classes, and one of smaller digits with them."""
+    if request.param == "with classes":
+        return Digits(flow_with_classes())
+    return Digits(models.digits.flow, models.digits.noise)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +89,7 @@ def png(width, height, mode="L"):
 
 
 def test_a_drawing_is_centered_as_the_digits_of_training_are():
-    digit = drawing_from(stroke(), centered=True)
+    digit = drawing_from(stroke(), 28, centered=True)
     assert digit.shape == (1, 28, 28)
     ink = (digit[0] + 1) / 2
     rows, columns = ((ink.sum(axis) > 0.1).nonzero() for axis in (1, 0))
@@ -93,14 +101,22 @@ def test_a_drawing_is_centered_as_the_digits_of_training_are():
 
 
 def test_a_digit_goes_onto_the_canvas_and_comes_back(pair):
-    again = drawing_from(as_data(-pair[0]), centered=False)
+    again = drawing_from(as_data(-pair[0]), pair.shape[-1], centered=False)
     torch.testing.assert_close(again, pair[0].clamp(-1, 1), rtol=0, atol=0.01)
+
+
+def test_a_drawing_of_another_size_fills_its_image():
+    digit = drawing_from(stroke(), 8, centered=True)
+    assert digit.shape == (1, 8, 8)
+    ink = (digit[0] + 1) / 2
+    assert ink[0].max() > 0.5
+    assert ink[-1].max() > 0.5
 
 
 def test_an_empty_canvas_is_told():
     for canvas in ("", data(Image.new("RGBA", (280, 280))), data(Image.new("L", (9, 9), 255))):
         with pytest.raises(RangeError, match="expected a digit, got an empty canvas; draw"):
-            drawing_from(canvas, centered=True)
+            drawing_from(canvas, 28, centered=True)
 
 
 @pytest.mark.parametrize(
@@ -108,23 +124,23 @@ def test_an_empty_canvas_is_told():
 )
 def test_a_drawing_that_is_no_image_is_told(crafted):
     with pytest.raises(FileFormatError, match="expected an image in the drawing"):
-        drawing_from(crafted, centered=False)
+        drawing_from(crafted, 28, centered=False)
 
 
 def test_a_huge_drawing_is_refused():
     huge = f"data:,{base64.b64encode(png(8000, 5000, '1')).decode()}"
     with pytest.raises(RangeError, match="at most 20 megapixels in the drawing"):
-        drawing_from(huge, centered=False)
+        drawing_from(huge, 28, centered=False)
 
 
 def test_a_photograph_on_paper_becomes_a_digit_on_black():
     paper = torch.ones(1, 60, 40)
     paper[:, 20:40, 15:25] = -1.0
-    digit = digit_from(paper)
+    digit = digit_from(paper, 28)
     assert digit.shape == (1, 28, 28)
     assert digit[0, 14, 14] > 0.9
     assert digit[0, 0, 0] == -1
-    torch.testing.assert_close(digit_from(-paper), digit)
+    torch.testing.assert_close(digit_from(-paper, 28), digit)
 
 
 def test_a_board_has_each_image_and_no_markup_of_others():
@@ -190,7 +206,7 @@ def test_a_factor_that_no_slider_gives_is_told(digits, pair):
 
 
 def test_a_digit_that_is_drawn_comes_out_finite(digits, pair):
-    drawn = drawing_from(stroke(), centered=True)
+    drawn = drawing_from(stroke(), digits.side, centered=True)
     assert playground.law(digits, drawn, pair[0]) < 1e-3
     assert playground.line(digits, drawn, pair[0]).count("<img") == 18
 
@@ -227,11 +243,73 @@ def test_walks_start_in_the_middle(digits, pair):
         one_step.samples(digits, 10**6, 0)
 
 
+def test_samples_of_a_class_are_those_of_the_library():
+    flow = flow_with_classes()
+    pictures, note = one_step.samples(Digits(flow), 20, 3, label=4, guidance=0.5)
+    ours = re.findall(r'src="([^"]+)"', pictures)[-one_step.COUNT :]
+    theirs = flow.sample(one_step.COUNT, label=4, temperature=0.8, guidance=0.5, seed=3)
+    for address, x in zip(ours, theirs, strict=True):
+        shown = decode_image(base64.b64decode(address.partition(",")[2]), "it", gray=True)
+        torch.testing.assert_close(shown, x.clamp(-1, 1), rtol=0, atol=0.01)
+    assert float(note.split(": ")[-1].split(" dB")[0]) > 80
+
+
+def test_a_class_or_a_guidance_that_does_not_exist_is_told():
+    digits = Digits(flow_with_classes())
+    with pytest.raises(RangeError, match=r"expected a class of 0, 1, .*, got 11"):
+        one_step.samples(digits, 20, 3, label=digits.named("11"))
+    for guidance in (-1.0, 99.0, float("nan")):
+        with pytest.raises(RangeError, match="expected the guidance between 0"):
+            one_step.samples(digits, 20, 3, guidance=guidance)
+
+
+# Classes
+
+
+@pytest.mark.parametrize("kind", ["noise", "transport"])
+def test_a_digit_is_read_and_translated_to_every_class(kind):
+    flow = flow_with_classes()
+    x = flow.sample(1, label=7, temperature=0.5, seed=1)
+    pictures, note = classes.translated(flow, x[0], kind)
+    assert note.startswith("**Read as 7**, with probability ")
+    shown = re.findall(r'src="([^"]+)"', pictures)
+    made = [flow.translate(x, label, kind)[0] for label in flow.classes]
+    assert shown == [as_data(image) for image in (x[0], *made)]
+
+
+def test_the_way_to_a_class_leads_from_the_digit_to_its_translation():
+    flow = flow_with_classes()
+    x = flow.sample(1, label=7, seed=1)[0]
+    way = classes.way(flow, x, 3)
+    torch.testing.assert_close(way[0], x, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(way[-1], flow.translate(x[None], 3)[0], rtol=1e-3, atol=1e-3)
+    assert classes.line(way).count("<img") == 11
+    assert as_data(way[5]) in classes.place(way, 0.25)
+    for t in (-1.0, 2.0, float("nan")):
+        with pytest.raises(RangeError, match="expected the place on the way between 0"):
+            classes.place(way, t)
+    with pytest.raises(RangeError, match="expected a map by 'noise' or 'transport'"):
+        classes.translated(flow, x, "teleport")
+
+
+def test_a_model_that_makes_no_digits_is_told_at_once(tmp_path):
+    with pytest.raises(FileFormatError, match="expected a OneStepFlow"):
+        Models([], "projector")
+    g = lz.vector_bijection(4)
+    lz.OneStepFlow.fit(g, [torch.randn(50, 4)]).save_pretrained(tmp_path / "vectors")
+    with pytest.raises(FileFormatError, match=r"expected .noise_std. in the run\.json"):
+        Models([], str(tmp_path / "vectors"))
+    flow = ConditionalFlow.fit(g, torch.randn(50, 4), torch.arange(50) % 2)
+    flow.save_pretrained(tmp_path / "classes")
+    with pytest.raises(ShapeError, match="expected a flow of square, gray images"):
+        Models([], str(tmp_path / "classes"))
+
+
 # Projector
 
 
-def test_a_damaged_digit_is_projected(models, pair):
-    f, digit = models.projector, pair[0]
+def test_a_damaged_digit_is_projected(models):
+    f, digit = models.projector, models.digits.generated(1, seed=1)[0]
     x = projector.damaged(digit, "salt", 0)
     pictures, note = projector.projection(f, digit, x, 64)
     assert pictures.count("<img") == 5
@@ -387,6 +465,22 @@ def test_the_page_is_built_for_any_number_of_models_of_styles(styles, models, co
     assert labels.count("model1") == (count == 2)
 
 
+@pytest.mark.parametrize("flow", ["without classes", "with classes"])
+def test_the_page_says_how_to_add_classes_where_there_are_none(models, flow):
+    pytest.importorskip("gradio.routes", reason="needs Gradio", exc_type=ImportError)
+    from linearizer.app.classes_tab import NONE
+    from linearizer.app.page import build_page
+
+    has = flow == "with classes"
+    models = copy(models)
+    models.digits = Digits(flow_with_classes() if has else models.digits.flow)
+    parts = [part["props"] for part in build_page(models).config["components"]]
+    assert (NONE in [part.get("value") for part in parts]) != has
+    assert "linearizer classes add" in NONE
+    choices = [part for part in parts if part.get("elem_id") == "class"]
+    assert [part["visible"] for part in choices] == [has]
+
+
 # The command
 
 
@@ -420,9 +514,14 @@ def test_a_wrong_style_is_one_clear_line():
     assert "expected a StyleTransfer in mnist" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("server_settings")
+def test_a_wrong_flow_is_one_clear_line():
+    assert_one_clear_line(linearizer("app", "--flow", "projector"), "expected a OneStepFlow")
+
+
 def test_help_names_every_option(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     done = linearizer("app", "--help")
-    for option in ("--port", "--host", "--style"):
+    for option in ("--port", "--host", "--style", "--flow"):
         assert option in done.stdout
     assert done.returncode == 0

@@ -121,12 +121,12 @@ class DigitPad:
         return {"image": self.choices[self.first], "drawn": False, "choices": self.choices}
 
 
-def digit_on(value: Any) -> Tensor:
-    """The digit (1, 28, 28) on a canvas; one that was drawn is centered, as those of MNIST are.
+def digit_on(value: Any, side: int) -> Tensor:
+    """The digit (1, side, side) on a canvas; one that was drawn is centered, as those of MNIST are.
 
     Raises:
         RangeError: If there is none.
         FileFormatError: If a crafted request holds something else than an image.
     """
     value = value if isinstance(value, dict) else {}
-    return drawing_from(str(value.get("image") or ""), centered=bool(value.get("drawn")))
+    return drawing_from(str(value.get("image") or ""), side, centered=bool(value.get("drawn")))

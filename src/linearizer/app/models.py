@@ -1,4 +1,4 @@
-"""The trained models of the page, each read once, when it is first needed, and shared."""
+"""The trained models of the page, each read once, and shared."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,35 +12,33 @@ from linearizer.applications.style_transfer import PLAIN
 from linearizer.operators import CircularConvolution
 from linearizer.saving import list_pretrained
 
-SHIPPED_STYLE = "style"
+SHIPPED_FLOW, SHIPPED_STYLE = "mnist", "style"
 
 
 class Models:
-    """The flow and the projector that come with the library, and models of styles.
+    """A flow of digits, models of styles, and the projector that comes with the library.
 
     Args:
         styles: Folders or names of models of styles; the shipped one, if there is one, by
             default.
+        flow: Folder or name of a flow of handwritten digits, with classes or without.
 
     Raises:
-        FileFormatError: If one of them is no model of styles.
+        FileFormatError: If one of them is no model of styles, or no flow.
+        ShapeError: If the flow makes other images than square, gray ones.
 
     Example:
         >>> from linearizer.app.models import Models
-        >>> Models([]).digits.flow.g_data.in_shape
-        (1, 28, 28)
+        >>> Models([]).digits.side
+        28
     """
 
-    def __init__(self, styles: Sequence[str] | None = None) -> None:
+    def __init__(self, styles: Sequence[str] | None = None, flow: str = SHIPPED_FLOW) -> None:
         if styles is None:
             styles = [SHIPPED_STYLE] if SHIPPED_STYLE in list_pretrained() else []
-        # These are small, and their names make the sliders: a wrong one is told at once.
+        # The names of styles and classes make the page, and a wrong model is told at once.
+        self.digits = Digits.load(flow)
         self.styles = {Path(name).name: _styles(name) for name in styles}
-
-    @cached_property
-    def digits(self) -> Digits:
-        """The one-step flow of handwritten digits."""
-        return Digits.load("mnist")
 
     @cached_property
     def projector(self) -> IdempotentGenerator:

@@ -1,6 +1,8 @@
 """Samples in many steps and in one, inversion of images, and singular directions."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,29 +11,47 @@ from linearizer._checks import check_between
 from linearizer.app import playground
 from linearizer.app.digits import TEMPERATURE, Digits
 from linearizer.app.pictures import board
+from linearizer.applications import OneStepFlow
+from linearizer.applications.conditional_flow import Label
 from linearizer.errors import RangeError
 from linearizer.metrics import psnr_db
+from linearizer.spaces import InducedSpace
 
 COUNT, WALK = 8, 7
-MOST_STEPS, MOST_DIRECTIONS, FURTHEST = 100, 8, 12.0
+MOST_STEPS, MOST_DIRECTIONS, FURTHEST, MOST_GUIDANCE = 100, 8, 12.0, 3.0
 
 
 @torch.no_grad()
-def samples(digits: Digits, steps: int, seed: int) -> tuple[str, str]:
+def samples(
+    digits: Digits, steps: int, seed: int, label: Label | None = None, guidance: float = 0.0
+) -> tuple[str, str]:
     """One noise, carried to digits by N steps, by their collapse, and by the exact flow.
+
+    Args:
+        digits: The flow.
+        steps: N.
+        seed: Of noise and classes.
+        label: The class; each digit is of its own by default, if the flow has classes.
+        guidance: As of `ConditionalFlow.sample`.
 
     Returns:
         The pictures, and a sentence with times and how far the first two rows differ.
+
+    Raises:
+        RangeError: If a number is out of range, or there is no such class.
     """
     check_between(steps, 1, MOST_STEPS, "the number of steps")
+    check_between(guidance, 0.0, MOST_GUIDANCE, "the guidance")
     noise = digits.flow.noise(COUNT, seed, temperature=TEMPERATURE)
-    collapsed, exact = digits.flow.collapse(steps), digits.flow.collapse()
+    chosen = _chosen(digits, label, guidance, seed)
+    collapsed = {flow: flow.collapse(steps) for flow in (*chosen.flows, chosen.away)}
     start = time.perf_counter()
-    many = digits.flow.integrate(noise, steps)
+    many = chosen.carry(noise, lambda flow, x: flow.integrate(x, steps))
     middle = time.perf_counter()
-    one = collapsed(noise)
+    one = chosen.carry(noise, lambda flow, x: collapsed[flow](x))
     end = time.perf_counter()
-    rows = [digits.clean(x) for x in (many, one, exact(noise))]
+    exact = chosen.carry(noise, lambda flow, x: flow.decode(x))
+    rows = [digits.clean(x) for x in (many, one, exact)]
     labels = [_steps(steps), "the same, collapsed to 1", "exact flow, 1 step"]
     note = (
         f"{_steps(steps)}: {1e3 * (middle - start):.0f} ms; collapsed to one: "
@@ -41,9 +61,38 @@ def samples(digits: Digits, steps: int, seed: int) -> tuple[str, str]:
     return board(rows, labels), note
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """The flow of each sample, and the one that guidance leads away from."""
+
+    flows: list[OneStepFlow]
+    away: OneStepFlow
+    space: InducedSpace
+    guidance: float
+
+    def carry(self, noise: Tensor, by: Callable[[OneStepFlow, Tensor], Tensor]) -> Tensor:
+        """Noise to digits; with guidance w the digits are `(1 + w) ⊙ x_c ⊖ w ⊙ x`."""
+        places: dict[OneStepFlow, list[int]] = {}
+        for i, flow in enumerate(self.flows):
+            places.setdefault(flow, []).append(i)
+        x = torch.empty(len(noise), *self.space.g.in_shape)
+        for flow, rows in places.items():
+            x[rows] = by(flow, noise[rows])
+        return self.space.lerp(by(self.away, noise), x, 1 + self.guidance) if self.guidance else x
+
+
+def _chosen(digits: Digits, label: Label | None, guidance: float, seed: int) -> _Chosen:
+    model = digits.model
+    if isinstance(model, OneStepFlow):
+        return _Chosen([model] * COUNT, model, InducedSpace(model.g_data), 0.0)
+    components = model.draw(COUNT, label, seed).tolist()
+    flows = [model.component(i) for i in components]
+    return _Chosen(flows, model.pooled, InducedSpace(model.g), guidance)
+
+
 @torch.no_grad()
 def inversion(digits: Digits, images: list[Tensor]) -> tuple[str, str]:
-    """Digits (1, 28, 28), the noise that they come from, and what comes back of it.
+    """Digits (1, n, n), the noise that they come from, and what comes back of it.
 
     Raises:
         RangeError: If there is no image.
@@ -70,7 +119,7 @@ def line(digits: Digits, images: list[Tensor]) -> str:
 
 @torch.no_grad()
 def walks(digits: Digits, start: Tensor, count: int, reach: float) -> str:
-    """From a digit (1, 28, 28) along the leading singular directions of the one-step map."""
+    """From a digit (1, n, n) along the leading singular directions of the one-step map."""
     check_between(count, 1, MOST_DIRECTIONS, "the number of directions")
     check_between(reach, 0, FURTHEST, "the reach")
     lengths = torch.linspace(-reach, reach, WALK).tolist()

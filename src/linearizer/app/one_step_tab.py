@@ -6,8 +6,8 @@ from torch import Tensor
 from linearizer.app import one_step
 from linearizer.app.events import on
 from linearizer.app.models import Models
-from linearizer.app.parts import action, pictures
-from linearizer.app.pictures import SIDE, digit_from, photo_from
+from linearizer.app.parts import action, class_choice, pictures
+from linearizer.app.pictures import digit_from, photo_from
 
 SAYS = """
 **A sampler of N steps is one step.** The flow from noise to digits is linear between two induced
@@ -19,12 +19,22 @@ vectors are directions to walk along.
 
 def one_step_tab(tab: gr.Tab, models: Models) -> None:
     """Build it, and fill it when it is opened."""
+    digits, side = models.digits, models.digits.side
     gr.Markdown(SAYS)
     with gr.Row():
         with gr.Column(min_width=240):
             gr.Markdown("### Samples")
             steps = gr.Slider(1, one_step.MOST_STEPS, 20, step=1, label="N, the number of steps")
             seed = gr.Slider(0, 999, 3, step=1, label="seed of the noise")
+            label = class_choice(digits, "class", every=True)
+            guidance = gr.Slider(
+                0,
+                one_step.MOST_GUIDANCE,
+                0,
+                step=0.1,
+                label="guidance: more typical, less varied",
+                visible=bool(digits.classes),
+            )
             draw = action("Sample", "sample")
         with gr.Column(scale=3):
             samples = pictures("samples")
@@ -33,7 +43,7 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
         with gr.Column(min_width=240):
             gr.Markdown(
                 "### Images to noise, and between them\n"
-                f"Images become grey and {SIDE}×{SIDE}; a light border turns them negative."
+                f"Images become grey and {side}×{side}; a light border turns them negative."
             )
             files = gr.File(
                 label="One or two digits",
@@ -63,24 +73,24 @@ def one_step_tab(tab: gr.Tab, models: Models) -> None:
         with gr.Column(scale=3):
             walks = pictures("walks")
 
-    def sample(steps: float, seed: float) -> tuple[str, str]:
-        return one_step.samples(models.digits, int(steps), int(seed))
+    def sample(steps: float, seed: float, label: str | None, guidance: float) -> tuple[str, str]:
+        return one_step.samples(digits, int(steps), int(seed), digits.named(label), guidance)
 
     def invert(files: list[str] | None) -> tuple[str, str, str]:
-        images = [_digit(file) for file in (files or [])[:2]]
-        drawn, note = one_step.inversion(models.digits, images)
-        return drawn, note, one_step.line(models.digits, images)
+        images = [_digit(file, side) for file in (files or [])[:2]]
+        drawn, note = one_step.inversion(digits, images)
+        return drawn, note, one_step.line(digits, images)
 
     def directions(seed: float, count: float, reach: float) -> str:
-        digit = models.digits.generated(1, int(seed))[0]
-        return one_step.walks(models.digits, digit, int(count), reach)
+        digit = digits.generated(1, int(seed))[0]
+        return one_step.walks(digits, digit, int(count), reach)
 
-    sampling = [draw.click, steps.release, seed.release]
-    on(sampling, sample, [steps, seed], [samples, times], opening=tab)
+    sampling = [draw.click, steps.release, seed.release, label.input, guidance.release]
+    on(sampling, sample, [steps, seed, label, guidance], [samples, times], opening=tab)
     on([turn.click, files.upload], invert, [files], [inverse, closeness, line])
     walking = [walk.click, start.release, count.release, reach.release]
     on(walking, directions, [start, count, reach], [walks], opening=tab)
 
 
-def _digit(file: str) -> Tensor:
-    return digit_from(photo_from(file, grey=True, max_side=8 * SIDE))
+def _digit(file: str, side: int) -> Tensor:
+    return digit_from(photo_from(file, grey=True, max_side=8 * side), side)

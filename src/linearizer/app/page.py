@@ -1,7 +1,8 @@
-"""The page: its four tabs and how they look."""
+"""The page: its tabs and how they look."""
 
 import gradio as gr
 
+from linearizer.app.classes_tab import classes_tab
 from linearizer.app.models import Models
 from linearizer.app.one_step_tab import one_step_tab
 from linearizer.app.playground_tab import playground_tab
@@ -21,6 +22,8 @@ CSS = """
   image-rendering: pixelated; border-radius: 3px; }
 #projection img { width: clamp(52px, 6vw, 92px); }
 #sums img, #line img, #ranks img { width: clamp(64px, 8.4vw, 120px); }
+#translated img, #way img { width: clamp(52px, 6.6vw, 92px); }
+#place img { width: clamp(110px, 14vw, 200px); }
 .photo .image-frame, .photo img { width: 100% !important; height: auto !important;
   object-fit: contain !important; }
 .pad { display: flex; flex-direction: column; gap: 6px; font-size: 0.9rem; max-width: 300px; }
@@ -52,6 +55,8 @@ def build_page(models: Models) -> gr.Blocks:
             playground_tab(page, models)
         with gr.Tab("One step") as tab:
             one_step_tab(tab, models)
+        with gr.Tab("Classes") as tab:
+            classes_tab(tab, models)
         with gr.Tab("Style") as tab:
             style_tab(tab, models)
         with gr.Tab("Projector") as tab:

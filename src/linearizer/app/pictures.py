@@ -17,8 +17,8 @@ from linearizer.data.pixels import as_picture, decode_image
 from linearizer.errors import RangeError
 
 MAX_PIXELS = 20_000_000
-SIDE, INK_SIDE = 28, 20  # MNIST centers digits of 20 pixels by their mass in images of 28
-CANVAS = 10 * SIDE
+INK_SIDES = {28: 20}  # MNIST centers digits of 20 pixels by their mass in images of 28
+CANVAS = 280
 FAINTEST = 0.2
 BLACK = -1.0
 
@@ -36,26 +36,28 @@ def photo_from(upload: str | None, *, grey: bool, max_side: int) -> Tensor:
     return decode_image(content, "the upload", gray=grey, max_pixels=MAX_PIXELS, max_side=max_side)
 
 
-def digit_from(image: Tensor) -> Tensor:
-    """A grey image (1, H, W) as a digit (1, 28, 28): light ink on black, nothing cut off.
+def digit_from(image: Tensor, side: int) -> Tensor:
+    """A grey image (1, H, W) as a digit (1, side, side): light ink on black, nothing cut off.
 
     An image with a light border is dark ink on paper, and is inverted.
     """
     border = torch.cat([image[0, 0], image[0, -1], image[0, :, 0], image[0, :, -1]])
     image = -image if border.mean() > 0 else image
     longest = max(image.shape[1:])
-    height, width = (max(1, round(SIDE * n / longest)) for n in image.shape[1:])
-    top, left = (SIDE - height) // 2, (SIDE - width) // 2
-    around = (left, SIDE - width - left, top, SIDE - height - top)
+    height, width = (max(1, round(side * n / longest)) for n in image.shape[1:])
+    top, left = (side - height) // 2, (side - width) // 2
+    around = (left, side - width - left, top, side - height - top)
     return pad(resized(image, (height, width)), around, value=BLACK)
 
 
-def drawing_from(canvas: str, *, centered: bool) -> Tensor:
-    """A canvas with dark ink on white or on nothing, as a digit (1, 28, 28) in [-1, 1].
+def drawing_from(canvas: str, side: int, *, centered: bool) -> Tensor:
+    """A canvas with dark ink on white or on nothing, as a digit (1, side, side) in [-1, 1].
 
     Args:
         canvas: A PNG file as a `data:` address, as the browser sends it; empty for no ink.
-        centered: Crop the ink, and center it as the digits of MNIST are.
+        side: Pixels on a side of the digit.
+        centered: Crop the ink, and center it as the digits of MNIST are; digits of another size
+            fill their image.
 
     Raises:
         RangeError: If there is no ink on it.
@@ -64,7 +66,7 @@ def drawing_from(canvas: str, *, centered: bool) -> Tensor:
     ink = _ink(canvas) if canvas else None
     if ink is None:
         raise RangeError("expected a digit, got an empty canvas; draw one, or pick one below it")
-    digit = _centered(ink) if centered else ink.resize((SIDE, SIDE), Image.Resampling.BOX)
+    digit = _centered(ink, side) if centered else ink.resize((side, side), Image.Resampling.BOX)
     return torch.from_numpy(np.array(digit, dtype=np.float32))[None] / 127.5 - 1
 
 
@@ -109,10 +111,11 @@ def _ink(canvas: str) -> Image.Image | None:
     return ink if bool((paper < 1 - 2 * FAINTEST).any()) else None
 
 
-def _centered(ink: Image.Image) -> Image.Image:
+def _centered(ink: Image.Image, side: int) -> Image.Image:
     digit = ink.crop(ink.getbbox())
+    longest = INK_SIDES.get(side, side)
     digit = digit.resize(
-        [max(1, round(INK_SIDE * n / max(digit.size))) for n in digit.size],
+        [max(1, round(longest * n / max(digit.size))) for n in digit.size],
         Image.Resampling.LANCZOS,
     )
     mass = np.asarray(digit, dtype=np.float64)
@@ -120,6 +123,10 @@ def _centered(ink: Image.Image) -> Image.Image:
         float((mass.sum(1 - axis) * np.arange(n)).sum() / mass.sum())
         for axis, n in enumerate(mass.shape)
     ]
-    framed = Image.new("L", (SIDE, SIDE))
-    framed.paste(digit, (round((SIDE - 1) / 2 - middle[1]), round((SIDE - 1) / 2 - middle[0])))
+    top, left = (
+        min(max(round((side - 1) / 2 - at), 0), side - n)
+        for at, n in zip(middle, mass.shape, strict=True)
+    )
+    framed = Image.new("L", (side, side))
+    framed.paste(digit, (left, top))
     return framed

@@ -14,7 +14,7 @@ FURTHEST = 2.0
 
 @torch.no_grad()
 def sums(digits: Digits, u: Tensor, v: Tensor, a: float, b: float) -> str:
-    """`u ⊕ v`, `a ⊙ u` and `a ⊙ u ⊕ b ⊙ v` of two digits (1, 28, 28), and the same in pixels."""
+    """`u ⊕ v`, `a ⊙ u` and `a ⊙ u ⊕ b ⊙ v` of two digits (1, n, n), and the same in pixels."""
     for number in (a, b):
         check_between(number, -FURTHEST, FURTHEST, "a factor")
     V = InducedSpace(digits.flow.g_data)

@@ -16,7 +16,7 @@ are added and scaled like any vectors: `u ⊕ v = g⁻¹(g(u) + g(v))`, so this 
 construction. Sums in pixels lie on top of each other; here they read as one digit, often.
 
 g learned digits with noise on them. What you draw has none, and lies nearer to zero than they do;
-results are shown without the noise that g adds. g was not trained for sums, and some look odd.
+results are shown without noise. g was not trained for sums, and some look odd.
 """
 
 
@@ -40,7 +40,7 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
     line = pictures("line")
 
     def answer(canvas_u: Any, canvas_v: Any, a: float, b: float) -> tuple[str, str, str]:
-        x, y = digit_on(canvas_u), digit_on(canvas_v)
+        x, y = (digit_on(canvas, models.digits.side) for canvas in (canvas_u, canvas_v))
         error = playground.law(models.digits, x, y)
         return (
             playground.sums(models.digits, x, y, a, b),

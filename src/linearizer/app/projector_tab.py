@@ -39,7 +39,8 @@ def projector_tab(tab: gr.Tab, models: Models) -> None:
     ranks = pictures("ranks")
 
     def answer(canvas: Any, damage: str, seed: float, rank: float) -> tuple[str, str, str]:
-        f, digit = models.projector, digit_on(canvas)
+        f = models.projector
+        digit = digit_on(canvas, f.g.in_shape[-1])
         x = projector.damaged(digit, damage, int(seed))
         return *projector.projection(f, digit, x, int(rank)), projector.ladder(f, x)
 

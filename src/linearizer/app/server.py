@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from linearizer._extras import needs_extra
-from linearizer.app.models import Models
+from linearizer.app.models import SHIPPED_FLOW, Models
 from linearizer.errors import RangeError
 
 LARGEST_FILE = "25mb"
@@ -18,6 +18,7 @@ def serve(
     host: str,
     port: int,
     styles: Sequence[str] | None = None,
+    flow: str = SHIPPED_FLOW,
     *,
     say: Callable[[str], None] = print,
 ) -> None:
@@ -29,11 +30,13 @@ def serve(
         host: Address to listen on; 127.0.0.1 is reached from this machine alone.
         port: Port to listen on.
         styles: Folders or names of models of styles; the shipped one by default.
+        flow: Folder or name of the flow of digits.
         say: Told the address, once it answers.
 
     Raises:
         RangeError: If the address or port cannot be listened on.
-        FileFormatError: If one of the styles is no model of styles.
+        FileFormatError: If one of the styles is no model of styles, or the flow is none.
+        ShapeError: If the flow makes other images than square, gray ones.
         MissingExtraError: If Gradio is not installed.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
@@ -44,7 +47,7 @@ def serve(
     from linearizer.app.page import CSS, build_page, theme  # noqa: PLC0415
     from linearizer.app.validation import NoAddresses  # noqa: PLC0415
 
-    models = Models(styles)
+    models = Models(styles, flow)
     with tempfile.TemporaryDirectory(prefix="linearizer-app-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         page = build_page(models).queue(max_size=WAITING)

@@ -43,6 +43,9 @@ def app(
         list[str] | None,
         typer.Option(help="Folder or name of a model of styles; several by repeating it."),
     ] = None,
+    flow: Annotated[
+        str, typer.Option(help="Folder or name of a flow of handwritten digits.")
+    ] = "mnist",
 ) -> None:
     """Show what linear networks do, on a page in the browser.
 
@@ -50,4 +53,4 @@ def app(
     """
     from linearizer.app.server import serve  # noqa: PLC0415  (Gradio is slow to import)
 
-    serve(host, port, style or None)
+    serve(host, port, style or None, flow)
