@@ -12,7 +12,7 @@ from linearizer.applications.conditional_flow.components import between
 from linearizer.data import Images
 from linearizer.evaluation.likeness import BATCH, seeded
 from linearizer.evaluation.predictions import Predictions
-from linearizer.evaluation.samples import See, parts_of
+from linearizer.evaluation.samples import See, large_batches, parts_of
 from linearizer.laws import relative_error
 from linearizer.metrics import slant, stroke_width
 from linearizer.training.progress import track
@@ -28,7 +28,7 @@ def laws_between(flow: ConditionalFlow, seed: int) -> dict[str, float]:
     Each component a, the next one b and the next but one c: `f_bc f_ab = f_ac` through the same
     noise, and `f_ba f_ab = id` of both kinds of maps, on samples of a.
     """
-    parts = parts_of(copy.deepcopy(flow).double())  # type: ignore[arg-type]
+    parts = parts_of(copy.deepcopy(flow).double())
     errors: dict[str, list[float]] = {name: [] for name in ("composition", *KINDS)}
     for i, a in enumerate(track(parts, "Maps between classes")):
         b, c = (parts[(i + step) % len(parts)] for step in (1, 2))
@@ -93,7 +93,7 @@ def measure_classes(
 def _told(flow: ConditionalFlow, x: Tensor, labels: Tensor) -> float:
     """The share of images whose class is the likeliest by the flow's own density."""
     names, device = torch.tensor(flow.classes), flow.weights.device
-    batches = track(x.split(BATCH), "Posterior of held-out images")
+    batches = large_batches(x, "Posterior of held-out images")
     places = torch.cat([flow.classify(batch.to(device)).cpu() for batch in batches])
     return float((names[places] == labels).double().mean())
 
@@ -105,7 +105,8 @@ def _translations(flow: ConditionalFlow, images: Tensor, see: See) -> dict[str, 
     - Of gray images, the correlation of slant and of stroke width before and after.
     """
     x = images.to(flow.weights)
-    sources = torch.cat([flow.likeliest(batch) for batch in x.split(BATCH)])
+    batches = large_batches(x, "Classes of images to translate")
+    sources = torch.cat([flow.likeliest(batch) for batch in batches])
     return {kind: _translation(flow, x, sources, kind, see) for kind in KINDS}
 
 
@@ -120,7 +121,7 @@ def _translation(
                 continue
             f = between(flow.component(i), flow.component(flow.indices(label)[0]), kind)
             made = [f(batch) for batch in some.split(BATCH)]
-            right.append(see(made).classes == label)
+            right.append(see(made).classes.eq(int(label)))
             before.append(_strokes(some))
             after.append(_strokes(torch.cat(made)))
     found = {"judged_as_asked": float(torch.cat(right).double().mean())}

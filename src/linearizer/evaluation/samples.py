@@ -16,6 +16,8 @@ See = Callable[[Iterable[Tensor]], Predictions]
 
 MOST = 10_000
 """Samples whose distance to held-out images is measured, if there are so many of these."""
+AT_ONCE = 400_000
+"""Numbers in a batch where every batch costs the same beside: densities of many components."""
 
 
 def parts_of(flow: Flow) -> list[OneStepFlow]:
@@ -23,6 +25,11 @@ def parts_of(flow: Flow) -> list[OneStepFlow]:
     if isinstance(flow, ConditionalFlow):
         return [flow.component(i) for i in range(len(flow.labels))]
     return [flow]
+
+
+def large_batches(images: Tensor, title: str) -> Iterable[Tensor]:
+    """Batches for densities, with a progress bar."""
+    return track(images.split(max(1, AT_ONCE // images[0].numel())), title)
 
 
 class Draw:
@@ -35,17 +42,18 @@ class Draw:
 
     def __init__(self, flow: Flow, count: int, seed: int) -> None:
         self.noise = parts_of(flow)[0].noise(count, seed)
+        self._decode: Callable[[Tensor, Tensor], Tensor]
         if isinstance(flow, ConditionalFlow):
             self.components = flow.draw(count, seed=seed)
             self._decode = flow.decode
         else:
             f = flow.collapse()
             self.components = torch.zeros(count, dtype=torch.long)
-            self._decode = lambda noise, _: f(noise)
+            self._decode = lambda noise, components: f(noise)
 
-    def batches(self, title: str) -> Iterator[Tensor]:
+    def batches(self, title: str, size: int = BATCH) -> Iterator[Tensor]:
         """The samples, with a progress bar."""
-        pairs = zip(self.noise.split(BATCH), self.components.split(BATCH), strict=True)
+        pairs = zip(self.noise.split(size), self.components.split(size), strict=True)
         for noise, components in track(list(pairs), title):
             yield self._decode(noise, components)
 
@@ -74,7 +82,7 @@ def see_samples(
     """
     seen = {"samples": see(draw.batches("Sampling"))}
     if noise_std:
-        noisy = draw.batches("Denoising samples")
+        noisy = draw.batches("Denoising samples", max(1, AT_ONCE // draw.noise.shape[1]))
         seen["denoised"] = see(flow.denoise(x, noise_std) for x in noisy)
     seen["train_images"] = see(track(train.split(BATCH), "Looking at training images"))
     return seen

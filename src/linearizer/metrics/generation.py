@@ -12,7 +12,7 @@ from linearizer.saving import Saveable
 
 _LARGEST_FOR_PERCEPTRON = 16
 _BATCH = 500
-_SUBSET = 1000
+_SUBSET, _SUBSETS = 1000, 20
 
 
 class Classifier(nn.Module, Saveable):
@@ -125,8 +125,8 @@ def kernel_distance(features: Tensor, reference: Tensor, *, seed: int = 0) -> fl
 
     The unbiased estimate of the squared maximum mean discrepancy of the kernel `(xᵀy / d + 1)³`
     (Bińkowski et al., arXiv:1801.01401): about zero, and as often below it as above, for two sets
-    of one distribution, however few there are. Of more than 1,000 it is the mean over 100 subsets
-    of 1,000.
+    of one distribution, however few there are. Of more than 1,000 it is the mean over 20 subsets of
+    1,000.
 
     Args:
         features: Of the images to measure.
@@ -146,7 +146,7 @@ def kernel_distance(features: Tensor, reference: Tensor, *, seed: int = 0) -> fl
         warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance` will save")
         torch.manual_seed(seed)
         metric = KernelInceptionDistance(
-            feature=_Given(features.shape[1]), subset_size=size, subsets=1 if whole else 100
+            feature=_Given(features.shape[1]), subset_size=size, subsets=1 if whole else _SUBSETS
         )
         metric.update(reference.double(), real=True)
         metric.update(features.double(), real=False)

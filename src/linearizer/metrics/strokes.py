@@ -50,8 +50,8 @@ def stroke_width(images: Tensor) -> Tensor:
     """
     ink = _ink(images)
     around = pad(ink, (1, 1, 1, 1))
-    down = around[:, 1:, :-1] - around[:, :-1, :-1]
-    across = around[:, :-1, 1:] - around[:, :-1, :-1]
+    down = _mean_of_two(around.diff(dim=1), 2)  # both between the same four pixels,
+    across = _mean_of_two(around.diff(dim=2), 1)  # so that no direction is preferred
     perimeter = torch.hypot(down, across).sum((1, 2))
     return 2 * ink.sum((1, 2)) / _positive(perimeter)
 
@@ -67,6 +67,11 @@ def _centered(ink: Tensor, area: Tensor, axis: int) -> Tensor:
     shape[axis] = -1
     places = torch.arange(ink.shape[axis], dtype=ink.dtype, device=ink.device).reshape(shape)
     return places - ((ink * places).sum((1, 2)) / area)[:, None, None]
+
+
+def _mean_of_two(x: Tensor, axis: int) -> Tensor:
+    """The means of neighbors along an axis."""
+    return x.unfold(axis, 2, 1).mean(-1)
 
 
 def _positive(x: Tensor) -> Tensor:

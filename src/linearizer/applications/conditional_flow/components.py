@@ -66,14 +66,15 @@ def guided(
 def between(a: OneStepFlow, b: OneStepFlow, kind: Kind) -> Linearizer:
     """The Linearizer `V_a → V_b`, see `ConditionalFlow.between`.
 
-    With W the polar factor of `C_b^½ C_a^½`, the root of `C_a^½ C_b C_a^½` is `Wᵀ C_b^½ C_a^½`, so
-    the optimal transport map `C_a^-½ (C_a^½ C_b C_a^½)^½ C_a^-½` is `C_a^-½ Wᵀ C_b^½`.
+    With W the polar factor of `BᵀA`, for any A and B with `C_a = AAᵀ` and `C_b = BBᵀ`, the optimal
+    transport map `C_a^-½ (C_a^½ C_b C_a^½)^½ C_a^-½` is `B W A⁻¹`. So the map back is its inverse
+    also where the roots are symmetric up to rounding only.
     """
     forth, back = b.operator.flow(), a.operator.flow(1.0, 0.0)
     if kind == "noise":
         operator = forth @ back
     elif kind == "transport":
-        operator = back @ linalg.polar(forth @ a.operator.flow()).T @ forth
+        operator = forth @ linalg.polar(forth.T @ a.operator.flow()) @ back
     else:
         raise RangeError(f"expected a map by 'noise' or 'transport', got '{kind}'")
     return Linearizer(a.g_data, linalg.fuse(operator), b.g_data)
