@@ -89,9 +89,22 @@ def test_classes_are_refused_in_one_clear_line(run, pictures, tmp_path):
     assert linearizer(*add, "digits", "--components", "2", *out).returncode == 0  # nothing is left
 
 
-def test_evaluate_refuses_classes(run, tmp_path):
-    done = linearizer("evaluate", run, "--out", tmp_path)
-    assert_one_clear_line(done, "classes", "measure the flow")
+def test_evaluate_measures_classes(run, tmp_path, monkeypatch):
+    from linearizer.evaluation import model
+
+    monkeypatch.setattr(model, "CLASSIFIER_STEPS", 300)
+    quick = ("--steps", "1", "-n", "60", "--out", tmp_path)
+    done = linearizer("evaluate", run, *quick)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "evaluation.json").read_text())
+    assert results["classes"]["of_data"]["posterior_accuracy"]["held_out"] > 0.7
+    assert results["settings"]["noise_std"] == 0.1
+    page = (tmp_path / "evaluation.md").read_text()
+    assert "f_bc f_ab = f_ac by noise" in page
+    assert "samples, denoised (σ = 0.1)" in page
+    assert_one_clear_line(linearizer("evaluate", run, *quick), "evaluation.json", "--overwrite")
+    other = linearizer("evaluate", run, "--data", tmp_path / "none", "--out", tmp_path / "new")
+    assert_one_clear_line(other, "does not exist")
 
 
 # linearizer translate ----------------------------------------------------------------------

@@ -18,6 +18,9 @@ from linearizer.metrics import (
     bits_per_dimension,
     feature_distance,
     frechet_distance,
+    kernel_distance,
+    slant,
+    stroke_width,
 )
 from linearizer.metrics.pth import load_public_weights
 
@@ -194,3 +197,49 @@ def test_bits_of_a_flow_whose_density_is_known():
     assert bits_per_dimension(flow, x, 256, batch_size=77) == pytest.approx(
         bits_per_dimension(flow, x, 256, batch_size=2000), abs=1e-5
     )
+
+
+def test_kernel_distance_of_points():
+    zeros, ones = torch.zeros(60, 5), torch.ones(50, 5)
+    assert kernel_distance(ones, zeros) == pytest.approx(1 + 2**3 - 2)
+    assert kernel_distance(ones, ones) == pytest.approx(0)
+
+
+def test_kernel_distance_is_as_often_below_zero_as_above_and_draws_from_its_own_seed():
+    generator = torch.Generator().manual_seed(0)
+    state = torch.random.get_rng_state()
+    found = [
+        kernel_distance(*torch.randn(2, 100, 4, generator=generator), seed=i) for i in range(12)
+    ]
+    assert 1 < sum(distance > 0 for distance in found) < 11
+    assert torch.equal(torch.random.get_rng_state(), state)
+    x, y = torch.randn(2, 1010, 4, generator=generator)
+    assert kernel_distance(x, y, seed=1) != kernel_distance(x, y, seed=2)
+
+
+# Strokes
+
+
+def bar(lean: float, width: float, side: int = 64) -> torch.Tensor:
+    """A bar that goes `lean` to the right while it goes up by one, so wide from left to right."""
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    middle = (side - 1) / 2
+    off = (columns - middle + lean * (rows - middle)).abs()
+    ink = (width / 2 + 0.5 - off).clamp(0, 1) * ((rows - middle).abs() < 21)
+    return (2 * ink - 1)[None, None]
+
+
+@pytest.mark.parametrize("lean", [-0.7, 0.0, 0.3])
+@pytest.mark.parametrize("width", [2.0, 5.0])
+def test_slant_and_stroke_width_of_bars(lean, width):
+    image = bar(lean, width)
+    assert float(slant(image)) == pytest.approx(lean, abs=0.01)
+    height = 42
+    perimeter = 2 * (width + height * math.hypot(1, lean))
+    assert float(stroke_width(image)) == pytest.approx(2 * width * height / perimeter, rel=0.1)
+
+
+def test_strokes_of_empty_paper_and_of_what_is_not_clamped():
+    assert slant(-torch.ones(2, 1, 8, 8)).tolist() == [0, 0]
+    assert stroke_width(-torch.ones(2, 3, 8, 8)).tolist() == [0, 0]
+    assert torch.equal(slant(3 * bar(0.3, 4.0)), slant((3 * bar(0.3, 4.0)).clamp(-1, 1)))

@@ -144,14 +144,23 @@ def evaluate(
     lpips_backbone: Backbone = None,
     lpips_heads: Heads = None,
     steps: Annotated[int, whole(min=1, help="Steps of the many-step samplers.")] = 100,
-    count: Annotated[int, whole("-n", "--count", min=2, help="Number of images measured.")] = 1000,
+    count: Annotated[
+        int | None,
+        whole(
+            "-n",
+            "--count",
+            min=2,
+            help="Samples of a flow, as many as held-out images (10,000 at most) if not given; "
+            "images of a projector, 1,000 if not given.",
+        ),
+    ] = None,
     rank: Annotated[
         int | None, whole(min=1, help="Rank of a projector's restoration; 64 if it has so many.")
     ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure a flow or a projector against held-out images."""
+    """Measure a flow, with classes or without, or a projector against held-out images."""
     from linearizer.display.output import new_file, write_evaluation  # noqa: PLC0415
     from linearizer.evaluation.model import data_set_of, evaluate_model  # noqa: PLC0415
 

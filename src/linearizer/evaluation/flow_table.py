@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from linearizer.display.tables import Page, Table
 from linearizer.errors import RangeError
-from linearizer.evaluation.likeness import LPIPS_MISSING, number
-from linearizer.measurement import NOT_FINITE, Measurement, decibels
+from linearizer.evaluation.classes_table import class_tables
+from linearizer.evaluation.likeness import LPIPS_MISSING, number, printed
+from linearizer.measurement import Measurement, decibels
 
 MIN_INVERSION_DB, MAX_INVERSION_LPIPS = 60.0, 5e-4
 MIN_COLLAPSE_DB, MAX_COLLAPSE_LPIPS = 80.0, 1e-4
@@ -54,6 +55,8 @@ def evaluation_page(results: dict[str, Any], paper: Paper | None = None) -> Page
                 for name, ours, threshold, verdict in [measured.row]
             ],
         ),
+        *class_tables(results, paper),
+        _samples(results),
         Table(["what else", "measured"], list(_others(results))),
         "\n".join(f"- {note}" for note in _footnotes(results, theirs)),
     ]
@@ -92,9 +95,36 @@ def confidence_of_samples(name: str, confidence: float, of_real: float) -> Measu
     return Measurement(name, confidence, 0.9 * of_real, "at_least", form=".3f", note="0.9 of real")
 
 
+def _samples(r: dict[str, Any]) -> Table:
+    """Samples and training images against all held-out images."""
+    names = {
+        "samples": "samples",
+        "denoised": f"samples, denoised (σ = {r['settings']['noise_std'] or 0:.3g})",
+        "train_images": "training images",
+    }
+    held_out = f"against {r['images']['held_out']:,} held-out images"
+    return Table(
+        [held_out, "images", "Fréchet distance", "KID", "classifier's confidence"],
+        [
+            (
+                names[name],
+                f"{row['count']:,}",
+                printed(row["frechet_distance"], ".2f"),
+                printed(row["kernel_distance"], ".4f"),
+                printed(row["confidence"], ".3f"),
+            )
+            for name, row in r["samples"].items()
+        ],
+    )
+
+
 def _others(r: dict[str, Any]) -> Iterable[tuple[str, str]]:
     settings, distance, classifier = r["settings"], r["frechet_distance"], r["classifier"]
     steps = settings["steps"]
+    yield (
+        f"Fréchet distances in this table, of {r['images']['samples']:,} samples",
+        "as in earlier releases, kept for one more",
+    )
     yield (
         f"Fréchet distance of samples in one step ({settings['own_step']})",
         printed(distance["own_step"], ".2f"),
@@ -135,11 +165,16 @@ def _footnotes(r: dict[str, Any], paper: _Published | None) -> Iterable[str]:
         f"{images['samples']} samples, {images['inverted']} held-out images inverted, Fréchet "
         f"distances to {images['held_out']} held-out images; bits of {images['inverted']} "
         f"held-out, {images['train_for_bits_and_frechet']} training and {images['samples']} noise "
-        f"images under noise of {settings['noise_width_of_bits']:g} grey levels."
+        f"images under {settings['noise_of_bits']}."
+    )
+    yield (
+        "KID is the kernel distance (maximum mean discrepancy, squared) in the features of the "
+        "Fréchet distance; about zero for two sets of one distribution."
     )
     yield (
         f"Seeds: images {seeds['images']}, noise {seeds['noise']}, uniform noise "
-        f"{seeds['uniform_noise']}. {settings['dtype']} on {settings['device']}."
+        f"{seeds['uniform_noise']}, the samples of the table of samples {seeds['samples']}. "
+        f"{settings['dtype']} on {settings['device']}."
     )
     yield from (f"{metric}: {network}." for metric, network in r["networks"].items())
     if "lpips" not in r["networks"]:
@@ -154,8 +189,3 @@ def _footnotes(r: dict[str, Any], paper: _Published | None) -> Iterable[str]:
 
 def _texts(published: tuple[float, float]) -> tuple[str, str]:
     return f"{published[0]:.1f} dB", f"{published[1]:.3f}"
-
-
-def printed(value: float | None, form: str) -> str:
-    """A number of strict JSON as text, or that it was not finite."""
-    return NOT_FINITE if value is None else format(value, form)

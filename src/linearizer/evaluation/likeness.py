@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from linearizer.measurement import NOT_FINITE
 from linearizer.metrics import LPIPS, psnr_db
 
 BATCH = 100
@@ -85,3 +86,8 @@ def finite(results: dict[str, Any]) -> dict[str, Any]:
 def number(value: float | None) -> float:
     """A number read back from strict JSON, where None stands for one that is not finite."""
     return math.nan if value is None else value
+
+
+def printed(value: float | None, form: str) -> str:
+    """A number of strict JSON as text, or that it was not finite."""
+    return NOT_FINITE if value is None else format(value, form)

@@ -11,6 +11,7 @@ from linearizer.evaluation.flow import evaluate_flow
 from linearizer.evaluation.flow_table import Paper, evaluation_page
 from linearizer.evaluation.predictions import has_labels
 from linearizer.evaluation.projector import evaluate_projector, projector_page
+from linearizer.evaluation.samples import Flow
 from linearizer.metrics import LPIPS, Classifier
 from linearizer.saving import CONFIG_FILE
 from linearizer.saving.run_information import Opened
@@ -19,6 +20,8 @@ from linearizer.training.run_folder import open_data_of
 
 PAPERS: dict[str, Paper] = {"mnist": "mnist", "faces64": "celeba"}
 CLASSIFIER_STEPS = 1500
+PROJECTED = 1000
+"""Images that a projector is measured on."""
 
 
 def evaluate_model(
@@ -29,7 +32,7 @@ def evaluate_model(
     *,
     lpips: tuple[Path, Path] | None,
     steps: int,
-    count: int,
+    count: int | None,
     rank: int | None,
     seed: int,
 ) -> tuple[dict[str, Any], Page]:
@@ -42,16 +45,16 @@ def evaluate_model(
         classifier: Folder of the classifier of samples; it is trained if there is none.
         lpips: Files of LPIPS, for a flow.
         steps: Steps of the many-step samplers, for a flow.
-        count: Images to measure.
+        count: Samples of a flow, images of a projector; by default as of what measures them.
         rank: Rank of the restoration, for a projector.
         seed: Seed of everything random.
 
     Raises:
         ShapeError: If the data set has images of another shape than the model.
     """
-    model: OneStepFlow | IdempotentGenerator = opened.model
+    model: Flow | IdempotentGenerator = opened.model
     train, held_out = open_data_of(opened.note, data, data_dir)
-    g = model.g if isinstance(model, IdempotentGenerator) else model.g_data
+    g = model.g_data if isinstance(model, OneStepFlow) else model.g
     if g.in_shape != train.shape:
         raise ShapeError(
             f"expected images {g.in_shape}, as the model makes them, got {train.shape} of "
@@ -60,9 +63,11 @@ def evaluate_model(
     network = _classifier(classifier, train)
     if isinstance(model, IdempotentGenerator):
         results = evaluate_projector(
-            model, train, held_out, network, count=count, rank=rank, seed=seed
+            model, train, held_out, network, count=count or PROJECTED, rank=rank, seed=seed
         )
         return results, projector_page(results)
+    width = opened.note.get("config", {}).get("noise")
+    std = opened.note.get("noise_std", width and train.noise_std(width))
     results = evaluate_flow(
         model,
         train,
@@ -72,7 +77,9 @@ def evaluate_model(
         steps=steps,
         count=count,
         seed=seed,
-        noise_width=opened.note.get("config", {}).get("noise", 1.0),
+        noise_width=width or 1.0,
+        noise_std=std,
+        labeled=opened.note.get("components") is None,
     )
     return results, evaluation_page(results, PAPERS.get(data))
 
@@ -83,12 +90,7 @@ def data_set_of(opened: Opened[Any], name: str, data: str | None) -> str:
     Raises:
         RangeError: If the model is neither flow nor projector, or no data set is known.
     """
-    if isinstance(opened.model, ConditionalFlow):
-        raise RangeError(
-            f"expected a one-step flow or a projector, got classes in {name}; measure the flow "
-            "that they were added to"
-        )
-    if not isinstance(opened.model, OneStepFlow | IdempotentGenerator):
+    if not isinstance(opened.model, OneStepFlow | ConditionalFlow | IdempotentGenerator):
         raise RangeError(
             f"expected a one-step flow or a projector, got a {type(opened.model).__name__} in "
             f"{name}; styles are measured by: linearizer style evaluate"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from linearizer.data import Images
-from linearizer.metrics import Classifier, feature_distance
+from linearizer.metrics import Classifier, feature_distance, kernel_distance
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ class Predictions:
         if not (self.features.isfinite().all() and reference.features.isfinite().all()):
             return math.nan
         return feature_distance(self.features, reference.features)
+
+    def kernel_distance(self, reference: "Predictions", seed: int) -> float:
+        """KID to the features of other images; NaN if any is not finite."""
+        if not (self.features.isfinite().all() and reference.features.isfinite().all()):
+            return math.nan
+        return kernel_distance(self.features, reference.features, seed=seed)
 
 
 def predict(classifier: Classifier, batches: Iterable[Tensor]) -> Predictions:

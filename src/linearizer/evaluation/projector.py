@@ -14,8 +14,7 @@ from linearizer.applications import IdempotentGenerator
 from linearizer.bijections import Flatten
 from linearizer.data import CORRUPTIONS, Images, corrupt, load_letters
 from linearizer.display.tables import Page, Table
-from linearizer.evaluation.flow_table import printed
-from linearizer.evaluation.likeness import BATCH, capped_psnr_db, finite, seeded, ssim
+from linearizer.evaluation.likeness import BATCH, capped_psnr_db, finite, printed, seeded, ssim
 from linearizer.laws import idempotence_error
 from linearizer.metrics import Classifier, confidence, frechet_distance
 from linearizer.training.progress import track

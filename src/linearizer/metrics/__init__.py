@@ -9,9 +9,11 @@ with needs_extra("torchmetrics", "train"):
         confidence,
         feature_distance,
         frechet_distance,
+        kernel_distance,
     )
     from linearizer.metrics.likelihood import bits_per_dimension, nats_to_bits
     from linearizer.metrics.lpips import LPIPS
+    from linearizer.metrics.strokes import slant, stroke_width
 
 __all__ = [
     "LPIPS",
@@ -20,7 +22,10 @@ __all__ = [
     "confidence",
     "feature_distance",
     "frechet_distance",
+    "kernel_distance",
     "linearity_error",
     "nats_to_bits",
     "psnr_db",
+    "slant",
+    "stroke_width",
 ]

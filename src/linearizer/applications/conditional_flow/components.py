@@ -68,8 +68,9 @@ def guided(
 def between(a: OneStepFlow, b: OneStepFlow, kind: Kind) -> Linearizer:
     """The Linearizer `V_a → V_b`, see `ConditionalFlow.between`.
 
-    With W the polar factor of `C_b^½ C_a^½`, the root of `C_a^½ C_b C_a^½` is `Wᵀ C_b^½ C_a^½`, so
-    the optimal transport map `C_a^-½ (C_a^½ C_b C_a^½)^½ C_a^-½` is `C_a^-½ Wᵀ C_b^½`.
+    With W the polar factor of `BᵀA`, for any A and B with `C_a = AAᵀ` and `C_b = BBᵀ`, the optimal
+    transport map `C_a^-½ (C_a^½ C_b C_a^½)^½ C_a^-½` is `B W A⁻¹`. So the map back is its inverse
+    also where the roots are symmetric up to rounding only.
     """
     return Linearizer(a.g_data, _map(a, b, kind), b.g_data)
 
@@ -86,5 +87,5 @@ def _map(a: OneStepFlow, b: OneStepFlow, kind: Kind) -> LinearOperator:
     if kind == "noise":
         return linalg.fuse(forth @ back)
     if kind == "transport":
-        return linalg.fuse(back @ linalg.polar(forth @ a.operator.flow()).T @ forth)
+        return linalg.fuse(forth @ linalg.polar(forth.T @ a.operator.flow()) @ back)
     raise RangeError(f"expected a map by 'noise' or 'transport', got '{kind}'")

@@ -167,13 +167,13 @@ class ConditionalFlow(nn.Module, Saveable):
         """The labels, each once, in order."""
         return sorted(set(self.labels), key=lambda label: (isinstance(label, str), label))
 
-    def indices(self, label: Label) -> list[int]:
-        """The components of a class.
+    def indices(self, label: Label | None) -> list[int]:
+        """The components of a class, or all if none is given.
 
         Raises:
             RangeError: If there is no such class.
         """
-        found = [i for i, other in enumerate(self.labels) if other == label]
+        found = [i for i, other in enumerate(self.labels) if label is None or other == label]
         if not found:
             known = ", ".join(map(str, self.classes))
             raise RangeError(f"expected a class of {known}, got {label}; choose one of these")
@@ -237,7 +237,7 @@ class ConditionalFlow(nn.Module, Saveable):
 
     def draw(self, count: int, label: Label | None = None, seed: int | None = None) -> Tensor:
         """Components (count,) by their weights, of one class or of all."""
-        among = torch.tensor(range(len(self.labels)) if label is None else self.indices(label))
+        among = torch.tensor(self.indices(label))
         weights = self.weights.detach().cpu().double()[among]
         generator = None if seed is None else torch.Generator().manual_seed(seed + 1)
         return among[torch.multinomial(weights, count, replacement=True, generator=generator)]
@@ -313,6 +313,10 @@ class ConditionalFlow(nn.Module, Saveable):
         """The place in `classes` of the likeliest class, (*batch)."""
         return self.posterior(data).argmax(-1)
 
+    def likeliest(self, data: Tensor, label: Label | None = None) -> Tensor:
+        """The likeliest component (N,) of data (N, *g.in_shape), of one class or of all."""
+        return self._likeliest(self.g(data), label)
+
     def denoise(self, data: Tensor, std: float) -> Tensor:
         """The mean of what data was before noise, `x + σ² ∇ log p(x)` (Tweedie's formula).
 
@@ -339,11 +343,8 @@ class ConditionalFlow(nn.Module, Saveable):
             result[rows] = carried(self.component(i), targets, kind, z[rows])
         return result
 
+    @torch.no_grad()
     def _likeliest(self, z: Tensor, label: Label | None) -> Tensor:
         """The likeliest component of each of the latents (N, n), of one class or of all."""
-        with torch.no_grad():
-            joints = self.log_joints(z)
-        if label is not None:
-            kept = self.indices(label)
-            return torch.tensor(kept, device=joints.device)[joints[..., kept].argmax(-1)]
-        return joints.argmax(-1)
+        kept = self.indices(label)
+        return torch.tensor(kept, device=z.device)[self.log_joints(z)[..., kept].argmax(-1)]

@@ -83,7 +83,7 @@ class MixtureLikelihoodTraining(CosineTraining):
     def likeliest(self, images: Tensor, batch_size: int = 1000) -> Tensor:
         """The likeliest component (N,) of images as they are, under the moments of now."""
         return torch.cat(
-            [self.moments.log_joints(self.g(x)).argmax(1) for x in images.split(batch_size)]
+            [self.moments.mixture.log_joints(self.g(x)).argmax(1) for x in images.split(batch_size)]
         )
 
     def losses(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
