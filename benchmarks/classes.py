@@ -232,8 +232,9 @@ class Judge:
         torch.manual_seed(0)
         size = min(KID_SUBSET, len(seen), len(self.real))
         kid = KernelInceptionDistance(feature=nn.Identity(), subset_size=size)
-        kid.update(self.real, real=True)
-        kid.update(seen, real=False)
+        scale = self.real.square().mean().sqrt()  # the kernel is made for features of about 1
+        kid.update(self.real / scale, real=True)
+        kid.update(seen / scale, real=False)
         x = self.held_out.images
         with torch.no_grad():
             shares = self.classifier.head(seen).softmax(1)
@@ -370,8 +371,9 @@ def page(
             f"Of {options.samples:,} samples from the same noise and the {held_out:,} test images, "
             f"in features of a classifier trained on MNIST ({accuracy:.1%} right): Fréchet "
             "distance of the samples, and of what Tweedie's formula makes of them; kernel "
-            "distance (KID) and confidence of the samples; the share of samples that the "
-            "classifier takes for the class that was asked for; the share of test images that the "
+            "distance (KID, of features divided by their root mean square) and confidence of the "
+            "samples; the share of samples that the classifier takes for the class that was asked "
+            "for; the share of test images that the "
             "flow's own posterior tells right; and bits a dimension of test images with noise of "
             f"standard deviation {STD:g}, for which no label is given.",
             "",
