@@ -159,7 +159,7 @@ def compare_operators(minutes: float, train: Images, held_out: Images, pictures:
         (
             f"the paper's, rank {RANK}: trained jointly by its losses",
             papers_taken,
-            OneStepFlow(papers.g_data, papers.family, papers.g_noise, steps=PAPER_STEPS),
+            OneStepFlow(papers.g_data, papers.operator, papers.g_noise, steps=PAPER_STEPS),
         ),
         (
             "closed form, put into that same trained g",
