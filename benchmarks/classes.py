@@ -42,6 +42,8 @@ WITHIN, WITHOUT_LABELS, CLUSTER_SHRINKAGE = 10, 50, 100.0
 LAYERS = 3
 LEARNING_RATE = 1e-3
 CLASSIFIER_STEPS, KID_SUBSET, SHOWN = 1500, 1000, 20
+BATCH = 1000
+"""Points whose density is computed at a time: many components cost much for each batch."""
 BOLD, RANKS = "**classes**", (0, 8, 32, 128, 784)
 
 
@@ -227,7 +229,7 @@ class Judge:
         noise = flow.pooled.noise(self.samples, 0, temperature)
         with torch.no_grad():
             raw = flow.decode(noise, drawn, guidance)
-        denoised = torch.cat([flow.denoise(part, STD) for part in raw.split(500)])
+        denoised = torch.cat([flow.denoise(part, STD) for part in raw.split(BATCH)])
         seen = self._features(raw.clamp(-1, 1))
         torch.manual_seed(0)
         size = min(KID_SUBSET, len(seen), len(self.real))
@@ -242,7 +244,7 @@ class Judge:
             if flow.classes == self.held_out.labels.unique().tolist():
                 labels = torch.tensor(flow.labels)[drawn]
                 asked = float((shares.argmax(1) == labels).float().mean())
-                found = torch.cat([flow.classify(part) for part in x.split(500)])
+                found = torch.cat([flow.classify(part) for part in x.split(BATCH)])
                 right = float((found == self.held_out.labels).float().mean())
             return [
                 feature_distance(seen, self.real),
@@ -251,7 +253,7 @@ class Judge:
                 float(shares.amax(1).mean()),
                 asked,
                 right,
-                bits_per_dimension(flow, noisy(x, 2), self.held_out.quantization_levels),
+                bits_per_dimension(flow, noisy(x, 2), self.held_out.quantization_levels, BATCH),
             ]
 
 
