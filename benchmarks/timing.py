@@ -2,16 +2,21 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
 
 from linearizer import training
 from linearizer.data import Images
 from linearizer.training import TrainingBudget
-from linearizer.training.batches import RandomBatches
+from linearizer.training.config import average_decay
+
+PROBE = 9
+"""Steps that tell how long one takes; what is done every fourth step is among them twice."""
 
 
 def seconds(*calls: Callable[[], object], rounds: int) -> list[float]:
@@ -27,10 +32,32 @@ def seconds(*calls: Callable[[], object], rounds: int) -> list[float]:
 
 @dataclass(frozen=True)
 class Taken:
-    """Steps and seconds of one training."""
+    """Steps of one training, and the seconds of the processor that they took."""
 
     steps: int
     seconds: float
+
+
+class ProcessorClock(Callback):
+    """The processor's time after each step of a training, which it ends after some minutes."""
+
+    def __init__(self, minutes: float | None = None) -> None:
+        self.minutes = minutes
+        self.times: list[float] = []
+
+    def on_train_start(self, *_: Any) -> None:
+        """Begin."""
+        self.times = [time.process_time()]
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Note the time, and stop if it is up."""
+        self.times.append(time.process_time())
+        if self.minutes is not None and self.seconds() >= 60 * self.minutes:
+            trainer.should_stop = True
+
+    def seconds(self) -> float:
+        """Of the processor, so far."""
+        return self.times[-1] - self.times[0]
 
 
 def train_for(
@@ -39,26 +66,40 @@ def train_for(
     batch_size: int,
     noise: float,
     make: Callable[[int], LightningModule],
+    *,
+    average: bool = False,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[LightningModule, Taken]:
-    """Train a fresh module for some minutes, its learning rate decaying over just these.
+    """Train a fresh module for some minutes of the processor, its learning rate decaying over them.
 
-    A few steps of a copy tell how many there is time for.
+    A few steps of a copy tell how many there is time for. What else the machine does then costs
+    no training, as it would by the clock on the wall.
+
+    Args:
+        minutes: Of the processor, in this process.
+        data: What it is trained on.
+        batch_size: Images a step.
+        noise: Width of the uniform noise of the batches, in grey levels.
+        make: The module, given the steps that it will be trained for.
+        average: Average the weights, over a thousand steps or a tenth of the training.
+        callbacks: More of Lightning's callbacks; at the end of training the weights are not yet
+            the averaged ones.
     """
-    torch.manual_seed(0)
-    probe = make(1000)
-    optimizer = torch.optim.Adam(probe.parameters(), lr=1e-4)
-    batches = RandomBatches(data, batch_size=batch_size, steps=6, noise=noise, seed=1)
-    times = []
-    for images, _ in batches:
-        started = time.perf_counter()
-        optimizer.zero_grad()
-        loss = probe.losses(images).total() if hasattr(probe, "losses") else probe.loss(images)
-        loss.backward()
-        optimizer.step()
-        times.append(time.perf_counter() - started)
-    steps = max(2, int(60 * minutes / sorted(times[1:])[len(times) // 2 - 1]))
-    torch.manual_seed(0)
-    module = make(steps)
-    schedule = TrainingBudget(steps, batch_size=batch_size, noise=noise, max_minutes=minutes)
-    trained = training.train(module, data, schedule)
-    return module.eval(), Taken(trained.steps, trained.seconds)
+
+    def run(
+        module_steps: int, steps: int, clock: ProcessorClock, more: Sequence[Callback]
+    ) -> LightningModule:
+        torch.manual_seed(0)
+        module = make(module_steps)
+        decay = average_decay(steps) if average else None
+        budget = TrainingBudget(steps, batch_size=batch_size, noise=noise, average=decay)
+        training.train(module, data, budget, callbacks=[*more, clock])
+        return module
+
+    probe = ProcessorClock()
+    run(1000, PROBE, probe, ())
+    each = (probe.times[-1] - probe.times[1]) / (PROBE - 1)  # the first step is slower
+    clock = ProcessorClock(minutes)
+    steps = max(2, int(60 * minutes / each))
+    module = run(steps, steps, clock, callbacks)
+    return module.eval(), Taken(len(clock.times) - 1, clock.seconds())
