@@ -8,20 +8,27 @@ the first again with `--evaluation EVALUATION`: the card's table is of the round
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
+from linearizer.applications import (
+    ConditionalFlow,
+    IdempotentGenerator,
+    OneStepFlow,
+    StyleTransfer,
+)
 from linearizer.data import Images
 from linearizer.evaluation.card import write_certificate
 from linearizer.saving import PRETRAINED, round_to_half_
 from linearizer.training import PRESETS, TrainingConfig
+from linearizer.training.classes_fit import NOISE, fit_classes
 from linearizer.training.one_step_run import fit_flow
 from linearizer.training.projector_run import fit_projector
 from linearizer.training.run_folder import open_data_of
 from linearizer.verification import certify, load_quietly
 
-Model = OneStepFlow | IdempotentGenerator | StyleTransfer
+Model = OneStepFlow | ConditionalFlow | IdempotentGenerator | StyleTransfer
 
 CARD = """---
 library_name: linearizer
@@ -71,13 +78,18 @@ def command(note: dict[str, Any], config: TrainingConfig) -> str:
     if note.get("init") is not None:
         words.append(f"--init {note['init']}")
     preset = PRESETS.get(note["data"], PRESETS["mnist"])
+    by_classes = note.get("classes") and math.isclose(note["noise_std"], NOISE)
     for option in OPTIONS:
+        if option == "noise" and by_classes:
+            continue  # it is what classes have if nothing is said
         if (value := getattr(config, option)) != getattr(preset, option):
             words.append(
                 f"--{option.replace('_', '-')} {value:g}"
                 if option != "precision"
                 else f"--precision {value}"
             )
+    if note.get("classes"):
+        words.append("--classes")
     if note["application"] == "one-step" and config.saturation is not None:
         words.append("--stable-inverse")
     if note["application"] == "projector":
@@ -112,7 +124,14 @@ def make_card(
             command(n, TrainingConfig(**n["config"])) for n in (*earlier, note)
         )
         tag = "image-generation"
-        if isinstance(model, OneStepFlow):
+        if isinstance(model, ConditionalFlow):
+            bijections, classes = (model.g,), ", ".join(map(str, model.classes))
+            what = (
+                f"One-step flows (`ConditionalFlow`) from N(0, I) to images {model.g.in_shape} of "
+                f"the classes {classes}: each class is a linear operator on one g."
+            )
+            how = f"g under one Gaussian a class, operators in closed form: `{note['config']}`"
+        elif isinstance(model, OneStepFlow):
             bijections = (model.g_data,)
             what = (
                 f"A one-step flow (`OneStepFlow`) from N(0, I) to images {model.g_data.in_shape}."
@@ -159,6 +178,9 @@ def rebuilt(run: Path, note: dict[str, Any], train: Images) -> Model:
     model: Model = load_quietly(run)
     if isinstance(model, StyleTransfer):
         return model
+    if isinstance(model, ConditionalFlow):
+        round_to_half_(model.g)
+        return fit_classes(model.g, train, noise=note["noise_std"], seed=note["seed"])
     g = (model.g_data if isinstance(model, OneStepFlow) else model.g).bijections[0]  # not centring
     round_to_half_(g)
     if isinstance(model, OneStepFlow):
@@ -181,10 +203,12 @@ def main() -> None:
     model = rebuilt(arguments.run, note, train)
     folder = PRETRAINED / arguments.name
     model.save_pretrained(folder, overwrite=True, compact=True)
-    earlier = [
+    earlier = note.get("earlier", []) + [
         json.loads((run / "run.json").read_text(encoding="utf-8")) for run in arguments.after
     ]
     shared = {**note, "data_dir": None}  # where the data lay here is of no use elsewhere
+    if earlier:
+        shared["earlier"] = earlier
     if isinstance(model, OneStepFlow):
         noise = TrainingConfig(**note["config"]).noise
         shared.setdefault("noise_std", train.noise_std(noise))

@@ -47,7 +47,7 @@ def add(
     ] = 0.1,
     rank: Annotated[
         int | None,
-        whole(min=1, help="Directions that each class keeps; all, or 256 of more than 4096."),
+        whole(min=1, help="Directions that each class keeps; all, or 128 of more than 512."),
     ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,

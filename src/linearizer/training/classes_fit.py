@@ -18,6 +18,8 @@ NOISE = 0.1
 """Standard deviation of the noise that classes are told apart with."""
 DIRECTIONS = 256
 """That they keep; fewer than these cost the samples a lot."""
+SHORT, CLASS_DIRECTIONS = 512, 128
+"""Length of latents up to which a class keeps all directions; longer ones keep so many."""
 
 
 def shared_bijection(model: OneStepFlow | ConditionalFlow) -> Bijection:
@@ -61,15 +63,15 @@ def fit_classes(
         g: Of the images.
         train: Images as they are; their labels are the classes.
         components: Number of clusters to find instead of labels.
-        rank: As of `ConditionalFlow.fit`; 256 for latents longer than 4096.
+        rank: As of `ConditionalFlow.fit`; 128 for latents longer than 512.
         noise: Standard deviation of the noise that densities are of.
         seed: Of clusters and noise.
 
     Raises:
         RangeError: If there are no labels, or more components than images.
     """
-    if rank is None and g.out_shape[0] > LARGEST_COVARIANCE:
-        rank = DIRECTIONS
+    if rank is None and g.out_shape[0] > SHORT:
+        rank = CLASS_DIRECTIONS
     if components is None:
         check_labels(train)
     labels = train.labels if components is None else None
