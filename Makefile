@@ -37,7 +37,7 @@ docs/demo.md: setup
 	$(BIN)/python benchmarks/demo_page.py --run runs/demo --out docs
 
 docs/one-step.md: setup
-	$(BIN)/python benchmarks/one_step_page.py --out docs $(if $(FACES),--faces $(FACES))
+	$(BIN)/python benchmarks/one_step_page.py --out docs $(if $(FACES),--faces $(FACES)) $(if $(MNIST),--data-dir $(MNIST))
 
 docs/comparison.md: setup
 	$(BIN)/python benchmarks/comparison.py
