@@ -25,7 +25,7 @@ class MixtureMoments:
     Args:
         n: Length of the vectors.
         rank: Directions that each class keeps, below n; its whole covariance if not given.
-        shrinkage: α, the vectors that C counts for; n / 10 if not given.
+        shrinkage: α, the vectors that C counts for; n if not given.
 
     Example:
         >>> import torch, linearizer as lz
@@ -37,7 +37,7 @@ class MixtureMoments:
 
     def __init__(self, n: int, rank: int | None = None, shrinkage: float | None = None) -> None:
         self._n, self._rank = n, rank
-        self._shrinkage = n / 10 if shrinkage is None else shrinkage
+        self._shrinkage = float(n) if shrinkage is None else shrinkage
         check_between(self._shrinkage, 0.0, float("inf"), "the shrinkage")
         if rank is not None:
             check_between(rank, 1, n - 1, f"the number of principal components of {n} dimensions")

@@ -123,7 +123,7 @@ class ConditionalFlow(nn.Module, Saveable):
                 or of all points if there are no labels.
             rank: Directions of each covariance to keep, with one variance for all others, so
                 that no n × n matrix is kept; the whole covariance if not given.
-            shrinkage: α, the images that C counts for; n / 10 if not given.
+            shrinkage: α, the points that C counts for; n if not given.
             noise: Standard deviation of the noise that g was trained with. Samples come from
                 data as they are, so that they have no noise; the density is that of data with
                 this noise, without which directions that hardly vary would outweigh all others.
