@@ -32,7 +32,7 @@ from linearizer.training.one_step_run import fit_flow
 
 LATENT_NOISE, RANK, PAPER_STEPS = 0.3, 16, 100
 ROBUST = 10.0
-FIRST = 0.5
+FIRST = 0.7
 """Share of the steps before classes."""
 HEADINGS = {"g": "## g", "operators": "## The operator"}
 HELD_OUT, SAMPLES, CLASSIFIER_STEPS = 1000, 10_000, 1500
