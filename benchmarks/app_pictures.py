@@ -1,8 +1,9 @@
 """The pictures of docs/how-to/app.md: the page itself, used in Chromium.
 
-    python benchmarks/app_pictures.py --out docs/images [--style RUN]
+    python benchmarks/app_pictures.py --out docs/images [--style RUN] [--flow RUN]
 
-The digits are drawn by the mouse or generated; the photograph is one that scikit-learn ships.
+The digits are drawn by the mouse or generated; the photograph is one that scikit-learn ships. The
+picture of classes needs a flow that has some.
 """
 
 import argparse
@@ -21,13 +22,14 @@ SEVEN = ((-60, -70), (60, -70), (-10, 85))
 WIDTH, COLOURS, WAIT = 960, 200, 60
 
 
-def served(style: list[str]) -> tuple[subprocess.Popen[bytes], str]:
+def served(style: list[str], flow: str) -> tuple[subprocess.Popen[bytes], str]:
     """The page on a free port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = [word for name in style for word in ("--style", name)]
     command = [sys.executable, "-m", "linearizer", "app", "--port", str(port), *options]
+    command += ["--flow", flow]
     process = subprocess.Popen(command)
     deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline:
@@ -77,8 +79,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     parser.add_argument("--style", action="append", default=[])
+    parser.add_argument("--flow", default="mnist")
     options = parser.parse_args()
-    process, address = served(options.style)
+    process, address = served(options.style, options.flow)
     try:
         with sync_playwright() as play:
             browser = play.chromium.launch(
@@ -91,13 +94,19 @@ def main() -> None:
             draw(page, "#u", SEVEN)
             answered(page, "#add", "#sums")
             save(page, options.out / "app-playground.png")
+            page.get_by_role("tab", name="Classes", exact=True).click()
+            if not page.locator("#no-classes").count():
+                page.wait_for_selector("#translated img")
+                draw(page, "#hand", SEVEN)
+                answered(page, "#translate", "#translated")
+                save(page, options.out / "app-classes.png")
             page.get_by_role("tab", name="Style", exact=True).click()
             page.wait_for_selector("#styled img")
             for style, weight in (("candy", "0"), ("mosaic", "0.5"), ("udnie", "0.5")):
                 page.get_by_label(f"number input for {style}").fill(weight)
             page.get_by_label("flower").check()
             page.get_by_label("undo it").check()
-            answered(page, "#stylise", "#styled")
+            answered(page, "#stylize", "#styled")
             page.wait_for_selector("#after img")
             page.wait_for_timeout(4000)
             save(page, options.out / "app-style.png")

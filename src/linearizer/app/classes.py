@@ -8,7 +8,8 @@ from linearizer.app.pictures import board
 from linearizer.applications import ConditionalFlow
 from linearizer.applications.conditional_flow import Kind, Label
 
-POINTS, EVERY, NAMED = 21, 2, 3
+POINTS, EVERY = 21, 2
+NAMED, LEAST = 3, 0.001
 
 
 @torch.no_grad()
@@ -28,12 +29,10 @@ def translated(flow: ConditionalFlow, x: Tensor, kind: Kind) -> tuple[str, str]:
     read = names[int(shares.argmax())]
     made = [flow.between(read, name, kind)(x[None]) for name in names]
     pictures = board([torch.cat([x[None], *made])], [kind], ["yours", *map(str, names)])
-    likeliest = shares.topk(min(NAMED, len(names)))
-    others = ", ".join(
-        f"{names[i]}: {share:.1%}"
-        for i, share in zip(likeliest.indices[1:].tolist(), likeliest.values[1:], strict=True)
-    )
-    return pictures, f"**Read as {read}**, with probability {float(shares.max()):.1%} ({others})."
+    best, *others = zip(*(x.tolist() for x in shares.topk(min(NAMED, len(names)))), strict=True)
+    rest = [f"{names[i]}: {share:.1%}" for share, i in others if share >= LEAST]
+    note = f"**Read as {read}**, with probability {best[0]:.1%}" + ", then ".join(["", *rest])
+    return pictures, note + "."
 
 
 @torch.no_grad()

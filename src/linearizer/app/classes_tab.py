@@ -16,8 +16,8 @@ from linearizer.applications.conditional_flow import Kind
 SAYS = """
 **A class is a linear operator.** All classes share one network g; each has a mean and a covariance
 of its own, so an operator from noise to its digits. From one class to another leads `B_b B_a⁻¹`,
-one operator again. What all classes share, the hand, stays. The probability of each class is
-exact, by Bayes' formula.
+one operator again. What all classes share, the hand, stays. The density of each class is exact,
+so Bayes' formula gives the probability of each.
 """
 KINDS: list[tuple[str, Kind]] = [
     ("keep the noise", "noise"),
