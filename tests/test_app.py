@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 import linearizer as lz
 from command_line import assert_one_clear_line, linearizer
-from digit_classes import flow_with_classes
+from digit_flows import flow_with_classes
 from linearizer.app import classes, one_step, playground, projector, style
 from linearizer.app.digits import Digits
 from linearizer.app.models import Models

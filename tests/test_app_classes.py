@@ -2,7 +2,7 @@
 
 import pytest
 
-from digit_classes import flow_with_classes
+from digit_flows import flow_with_classes
 
 pytest.importorskip("gradio.routes", reason="needs Gradio", exc_type=ImportError)
 sync = pytest.importorskip("playwright.sync_api", reason="needs playwright")

@@ -7,6 +7,7 @@ import torch
 
 import linearizer as lz
 from command_line import assert_one_clear_line, linearizer
+from digit_flows import run_without_classes
 
 pytest.importorskip("lightning")
 from PIL import Image
@@ -17,9 +18,15 @@ from linearizer.data import open_data
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def plain(tmp_path_factory):
+    """A flow without classes."""
+    return run_without_classes(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def run(plain, tmp_path_factory):
     folder = tmp_path_factory.mktemp("classes") / "run"
-    done = linearizer("classes", "add", "digits", "--out", folder)
+    done = linearizer("classes", "add", plain, "--out", folder)
     assert done.returncode == 0, done.stderr
     assert "10 classes: 0, 1, 2" in done.stdout
     return folder
@@ -46,7 +53,7 @@ def test_a_flow_gains_classes_with_certificate_card_and_note(run):
     model = lz.load(run)
     assert isinstance(model, ConditionalFlow)
     assert model.classes == list(range(10))
-    assert torch.equal(model.g(torch.zeros(1, 8, 8)), _g_of("digits")(torch.zeros(1, 8, 8)))
+    assert torch.equal(model.g(torch.zeros(1, 8, 8)), lz.load("digits").g(torch.zeros(1, 8, 8)))
     assert "ConditionalFlow" in (run / "README.md").read_text()
     assert (run / "certificate.json").is_file()
     note = json.loads((run / "run.json").read_text())
@@ -55,10 +62,6 @@ def test_a_flow_gains_classes_with_certificate_card_and_note(run):
     held_out = open_data("digits")[1]
     told = torch.tensor(model.classes)[model.classify(held_out.images)]
     assert float((told == held_out.labels).float().mean()) > 0.7
-
-
-def _g_of(name):
-    return lz.load(name).g_data.bijections[0]
 
 
 def test_clusters_stand_in_for_labels_and_a_rank_for_covariances(tmp_path):
@@ -125,10 +128,10 @@ def test_a_digit_as_another_and_as_all_ten(run, pictures, tmp_path):
     assert saved(out)["translated"].shape == (10, 1, 1, 8, 8)
 
 
-def test_translate_refuses_other_classes_and_models(run, pictures, tmp_path):
+def test_translate_refuses_other_classes_and_models(run, plain, pictures, tmp_path):
     rest = (pictures[0], "--to", "x", "--out", tmp_path / "x.png")
     assert_one_clear_line(linearizer("translate", run, *rest), "0, 1, 2", "got x")
-    assert_one_clear_line(linearizer("translate", "digits", *rest), "linearizer classes add")
+    assert_one_clear_line(linearizer("translate", plain, *rest), "linearizer classes add")
 
 
 # The commands on a flow --------------------------------------------------------------------
@@ -176,11 +179,11 @@ def test_more_classes_than_rows_come_by_their_weights(tmp_path):
     torch.testing.assert_close(saved(out)["images"], expected, rtol=0, atol=1e-3)
 
 
-def test_samples_that_cannot_be_are_refused_in_one_clear_line(run, tmp_path):
+def test_samples_that_cannot_be_are_refused_in_one_clear_line(run, plain, tmp_path):
     out = ("--out", tmp_path / "x.png")
-    plain = linearizer("sample", "digits", "--label", "3", *out)
-    assert_one_clear_line(plain, "without", "linearizer classes add digits")
-    assert_one_clear_line(linearizer("sample", "digits", "--guidance", "1", *out), "classes add")
+    label = linearizer("sample", plain, "--label", "3", *out)
+    assert_one_clear_line(label, "without", f"linearizer classes add {plain}")
+    assert_one_clear_line(linearizer("sample", plain, "--guidance", "1", *out), "classes add")
     assert_one_clear_line(linearizer("sample", run, "--label", "11", *out), "0, 1, 2", "got 11")
     assert_one_clear_line(linearizer("sample", run, "--steps", "5", *out), "--label alone")
     several = ("--steps", "5", "--label", "1", "--guidance", "2")
@@ -207,7 +210,7 @@ def test_the_other_commands_work_on_classes(run, pictures, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_likelihood_tells_the_class_and_its_probability(run, pictures):
+def test_likelihood_tells_the_class_and_its_probability(run, plain, pictures):
     done = linearizer("likelihood", run, *pictures)
     assert done.returncode == 0, done.stderr
     model, images = lz.load(run), open_data("digits")[1].images[:3]
@@ -216,10 +219,10 @@ def test_likelihood_tells_the_class_and_its_probability(run, pictures):
         *_, name, probability = line.split()
         assert name == str(model.classes[int(share.argmax())])
         assert float(probability) == pytest.approx(float(share.max()), abs=0.05)
-    assert "probability" not in linearizer("likelihood", "digits", *pictures).stdout
+    assert "probability" not in linearizer("likelihood", plain, *pictures).stdout
 
 
-def test_the_sampler_of_one_class_is_exported(run, tmp_path):
+def test_the_sampler_of_one_class_is_exported(run, plain, tmp_path):
     out = tmp_path / "three.pt2"
     to = ["--to", "torch-export"]
     done = linearizer("export", run, "--label", "3", *to, "--out", out)
@@ -230,7 +233,7 @@ def test_the_sampler_of_one_class_is_exported(run, tmp_path):
     torch.testing.assert_close(graph(noise), model.at(3).decode(noise), rtol=0, atol=1e-3)
     rest = [*to, "--out", tmp_path / "x.pt2"]
     assert_one_clear_line(linearizer("export", run, *rest), "--label")
-    assert_one_clear_line(linearizer("export", "digits", "--label", "3", *rest), "classes add")
+    assert_one_clear_line(linearizer("export", plain, "--label", "3", *rest), "classes add")
     assert_one_clear_line(linearizer("export", "style", "--label", "3", *rest), "StyleTransfer")
 
 

@@ -111,7 +111,11 @@ def test_an_option_that_is_given_reaches_the_run(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     "command",
-    [["sample", "mnist", "-n", "2", "--denoise"], ["export", "mnist"], ["verify", "mnist"]],
+    [
+        ["sample", "mnist", "-n", "2", "--denoise"],
+        ["export", "mnist", "--label", "3"],
+        ["verify", "mnist"],
+    ],
 )
 def test_a_command_resolves_its_model_once(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -116,6 +116,14 @@ def test_principal_directions_are_a_covariance_flow(
         torch.testing.assert_close(ours.to_dense(), theirs.to_dense(), **CLOSE)
 
 
+def test_rounded_directions_undo_each_other_in_float64(
+    principal: lz.flows.PrincipalCovarianceFlow,
+) -> None:
+    flow = principal.float().double()
+    z = torch.randn(7, N, dtype=torch.float64)
+    torch.testing.assert_close(flow.flow(1.0, 0.0)(flow.flow()(z)), z, rtol=0.0, atol=1e-12)
+
+
 def test_principal_operators_stay_low_rank(principal: lz.flows.PrincipalCovarianceFlow) -> None:
     for operator in (
         principal.flow(),

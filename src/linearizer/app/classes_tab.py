@@ -24,8 +24,8 @@ KINDS: list[tuple[str, Kind]] = [
     ("move as little as possible (optimal transport)", "transport"),
 ]
 NONE = (
-    "This flow of digits has no classes: add them with `linearizer classes add mnist --out RUN`, "
-    "RUN being a new folder, and start the page with `linearizer app --flow RUN`."
+    "This flow of digits has no classes: add them with `linearizer classes add RUN --out NEW`, RUN "
+    "being its folder and NEW a new one, and start the page with `linearizer app --flow NEW`."
 )
 
 

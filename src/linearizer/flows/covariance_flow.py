@@ -187,9 +187,17 @@ class PrincipalCovarianceFlow(SpectralFlow):
         register(self, "variances", variances)
 
     def eigenbasis(self) -> Callable[[Tensor], LinearOperator]:
-        """`values ↦ α I + W diag(values - α) Wᵀ`, α the last value."""
-        return self._with_eigenvalues
+        """`values ↦ α I + W diag(values - α) Wᵀ`, α the last value.
 
-    def _with_eigenvalues(self, values: Tensor) -> LinearOperator:
-        along, others = values[:-1], values[-1]
-        return IdentityPlusLowRank(others, self.directions * (along - others), self.directions)
+        W was rounded to the dtype that it is kept in. One step of Newton's iteration for the polar
+        factor, `W (3 - Wᵀ W) / 2`, makes it orthonormal in the dtype that it is used in: else a
+        flow and the flow back would not undo each other in float64.
+        """
+        W = self.directions
+        W = 1.5 * W - 0.5 * (W @ (W.mT @ W))
+
+        def made(values: Tensor) -> LinearOperator:
+            along, others = values[:-1], values[-1]
+            return IdentityPlusLowRank(others, W * (along - others), W)
+
+        return made
