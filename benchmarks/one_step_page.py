@@ -16,9 +16,9 @@ from linearizer.saving.run_information import read_note
 
 INTRO = """# One-step flow matching
 
-Made by `make docs/one-step.md FACES=RUN MNIST=FOLDER`. A flow from noise to images whose N-step
-sampler is one linear map between two induced spaces: sampled in one step, inverted exactly, with an
-exact density.
+Made by `make docs/one-step.md FACES=RUN MNIST=FOLDER`; without FACES its section stays as it is. A
+flow from noise to images whose N-step sampler is one linear map between two induced spaces: sampled
+in one step, inverted exactly, with an exact density.
 [The mathematics](mathematics.md), [what a step costs](one-step-benchmark.md).
 
 ## Train
@@ -43,9 +43,11 @@ likelihood: bounded shifts, conditioners that saturate, and a loss on noise.
 
 ## Use
 
-    linearizer sample RUN -n 64                          # one step
-    linearizer sample RUN -n 64 --steps 100 --method rk4 # the same, really taken
-    linearizer sample RUN -n 64 --denoise
+    linearizer sample RUN -n 100                         # one step; a row of each class
+    linearizer sample RUN --label 3                      # of one class
+    linearizer sample RUN --label 3 --steps 100 --method rk4   # the same, really taken
+    linearizer sample RUN --denoise
+    linearizer translate RUN a.png --to 8                # of another class, in the same hand
     linearizer invert RUN a.png b.png
     linearizer reconstruct RUN a.png b.png --latent-noise 0.3
     linearizer interpolate RUN a.png b.png
@@ -54,16 +56,22 @@ likelihood: bounded shifts, conditioners that saturate, and a loss on noise.
     linearizer evaluate RUN --lpips-backbone FILE --lpips-heads FILE
 
 RUN is a folder, or the name of a model that comes with the library. Each command writes a picture
-and, beside it, its tensors. In Python all of it is methods of `OneStepFlow`:
+and, beside it, its tensors. The models that come with the library have
+[classes](how-to/classes.md); a flow without takes neither `--label` nor `translate`. In Python a
+flow with classes is a `ConditionalFlow`, and each class a `OneStepFlow`:
 
 ```python
 import linearizer as lz
 
 flow = lz.load("digits")
 images = flow.sample(16, seed=0)
-noise = flow.encode(images)
 line = flow.interpolate(images[0], images[1], 9)
-flow.log_prob(images), flow.collapse(100, "rk4").svd(4).singular_values
+flow.log_prob(images), flow.posterior(images)
+
+three = flow.at(3)
+threes = three.sample(16, seed=0)
+noise = three.encode(threes)
+three.collapse(100, "rk4").svd(4).singular_values
 ```
 
 ## What is measured
@@ -85,6 +93,7 @@ they do. One step against many is that of the worst class.
 """
 
 
+FACES_TITLE = "## Faces\n\n"
 FACES = """The weights are not shipped: CelebA is for non-commercial research. 64×64 in color is
 12,288 numbers; g is the wavelet layout of `image_bijection`, and the operators keep 256 directions
 of the latents' covariance beside one variance for all others, so that nothing is ever n × n.
@@ -169,7 +178,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="where mnist lies")
     parser.add_argument("--hardware", default="one thread of a processor")
     arguments = parser.parse_args()
-    pages = [INTRO]
+    page, pages = arguments.out / "one-step.md", [INTRO]
     for name in lz.list_pretrained():
         if not isinstance(lz.load(name), lz.OneStepFlow | ConditionalFlow):
             continue
@@ -184,10 +193,12 @@ def main() -> None:
         flow = lz.OneStepFlow.from_pretrained(run)
         card = make_card("faces64", flow, note, images["train"], [], arguments.hardware, table)
         pages += [
-            body(card, "").replace("## faces64", f"## Faces\n\n{FACES}", 1),
+            body(card, "").replace("## faces64", f"{FACES_TITLE}{FACES}", 1),
             pictures(str(run), "faces64", arguments.out),
         ]
-    (arguments.out / "one-step.md").write_text("\n".join(pages), encoding="utf-8")
+    elif page.exists() and (old := page.read_text(encoding="utf-8").partition(FACES_TITLE))[1]:
+        pages.append("".join(old[1:]))
+    page.write_text("\n".join(pages), encoding="utf-8")
 
 
 if __name__ == "__main__":
