@@ -117,7 +117,7 @@ def test_likelihood_names_every_picture_at_any_width(pictures, width):
     assert done.returncode == 0, done.stderr
     for path in pictures:
         assert str(path) in done.stdout
-    assert done.stdout.count("\n") == (3 if width is None else 7)
+    assert done.stdout.count("\n") == (3 if width is None else 11)
 
 
 COMMANDS = [[], ["train"], ["style"], ["sample"], ["train", "projector"], ["style", "add"]]
