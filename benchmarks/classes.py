@@ -25,7 +25,6 @@ import linearizer as lz
 from linearizer.applications import ConditionalFlow
 from linearizer.data import Images, load_mnist
 from linearizer.display.pictures import save_mosaic
-from linearizer.estimation.mixture import clusters
 from linearizer.metrics import Classifier, bits_per_dimension, feature_distance
 from linearizer.training import (
     PRESETS,
@@ -173,18 +172,14 @@ def from_noisy(flow: ConditionalFlow, train: Images) -> ConditionalFlow:
 @torch.no_grad()
 def clustered(g: lz.Bijection, train: Images) -> ConditionalFlow:
     """Several Gaussians a class, at the clusters of its latents."""
-    z = torch.cat([g(x) for x in train.images.split(1000)])
-    fine = torch.empty_like(train.labels)
-    for label in train.labels.unique().tolist():
-        rows = train.labels == label
-        fine[rows] = WITHIN * label + clusters(z[rows], WITHIN)
-    flow = ConditionalFlow.fit(g, train.images, fine, shrinkage=CLUSTER_SHRINKAGE, noise=STD)
-
-    def named(parts: ConditionalFlow, density: ConditionalFlow | None) -> ConditionalFlow:
-        labels = [int(label) // WITHIN for label in parts.labels]
-        return ConditionalFlow(parts.components, labels, parts.weights, parts.pooled, density)
-
-    return named(flow, named(flow.density, None))
+    return ConditionalFlow.fit(
+        g,
+        train.images,
+        train.labels,
+        components=WITHIN,
+        shrinkage=CLUSTER_SHRINKAGE,
+        noise=STD,
+    )
 
 
 def without_labels(g: lz.Bijection, train: Images) -> ConditionalFlow:

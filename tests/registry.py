@@ -27,6 +27,20 @@ DTYPES = (torch.float64, torch.float32)
 _MLP = MLP(width=8, depth=1)
 _TOKENS = PatchTransformer(width=8, depth=1, heads=2)
 
+
+def redraw() -> Bijection:
+    """Some points of N(0, I) are near its range, some are far, and some between."""
+    return lz.bijections.Redraw(
+        torch.linalg.qr(torch.randn(6, 2))[0],
+        torch.randn(6, 3),
+        torch.randn(2, 2),
+        torch.randn(2, 2, 2),
+        torch.ones(2),
+        near=1.5,
+        far=3.0,
+    )
+
+
 BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "identity": lambda: lz.Identity(6),
     "identity of images": lambda: lz.Identity((2, 3, 4)),
@@ -60,6 +74,7 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "affine on columns": lambda: lz.AffineCoupling((2, 2, 3), _MLP, axis=2, flip=True),
     "affine on token channels": lambda: lz.AffineCoupling((4, 6), _TOKENS, axis=1),
     "affine on tokens": lambda: lz.AffineCoupling((4, 3), _TOKENS, axis=0, flip=True),
+    "redraw": redraw,
     "chain": lambda: lz.Chain(
         lz.Squeeze((1, 4, 4)),
         lz.ActNorm((4, 2, 2)),

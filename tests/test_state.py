@@ -124,7 +124,7 @@ def test_a_change_in_place_is_followed(name: str) -> None:
         assert not all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("name", BIJECTIONS)
+@pytest.mark.parametrize("name", [name for name in BIJECTIONS if name != "redraw"])  # orthonormal
 def test_a_bijection_is_one_whatever_its_tensors_are(name: str) -> None:
     g = bijection(name)
     change_(g)

@@ -1,7 +1,7 @@
 """Linear idempotent generative networks: a global projector onto what data look like."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Self
 
 import torch
@@ -11,13 +11,20 @@ from linearizer import linalg
 from linearizer._checks import check_between, check_finite
 from linearizer._modes import own_precision
 from linearizer._random import samples
-from linearizer.bijections import Bijection, Centering, Chain
+from linearizer.bijections import Bijection, Centering, Chain, Redraw
 from linearizer.errors import RangeError, ShapeError
-from linearizer.estimation import Moments
+from linearizer.estimation import Moments, clusters, fit_redraw
 from linearizer.estimation.latents import accumulate, latent_length
 from linearizer.linearizer import Linearizer
 from linearizer.operators import LinearOperator, LowRank, OrthogonalProjection
 from linearizer.saving import Saveable
+
+BATCH = 1000
+"""Points that go through g at a time."""
+LEAST_NOISE = 2000
+"""Draws of each kind of noise, or twice the dimension if that is more."""
+COMPONENTS = 10
+"""Clusters that stand in for classes where there are no labels."""
 
 
 class Decomposition(NamedTuple):
@@ -46,6 +53,8 @@ class IdempotentGenerator(nn.Module, Saveable):
         basis: Orthonormal columns (n, k) that span its range.
         variances: Of the data's latents along them (k,).
         mean: Of these latents along them (k,); zero if not given.
+        redraw: The last layer of g, if that makes data of what lies far from the data; see
+            `redrawing`.
 
     Raises:
         ShapeError: If the parts do not fit.
@@ -77,6 +86,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         basis: Tensor,
         variances: Tensor,
         mean: Tensor | None = None,
+        redraw: Redraw | None = None,
     ) -> None:
         super().__init__()
         n = latent_length(g)
@@ -90,7 +100,7 @@ class IdempotentGenerator(nn.Module, Saveable):
                 f"expected a basis ({n}, k) and variances (k,), got {tuple(basis.shape)} and "
                 f"{tuple(variances.shape)}"
             )
-        self.g, self.projection = g, projection
+        self.g, self.projection, self.redraw = g, projection, redraw
         self.register_buffer("basis", basis)
         self._shares_basis = getattr(projection, "basis", None) is basis
         self.register_load_state_dict_post_hook(_share_basis)  # type: ignore[no-untyped-call]
@@ -153,6 +163,55 @@ class IdempotentGenerator(nn.Module, Saveable):
         mean = (moments.mean() @ turn).to(like)
         variances = values.flip(0).clamp_min(0).to(like)
         return cls(g, projection, Q.mT @ turn.to(like), variances, mean)
+
+    @torch.no_grad()
+    def redrawing(
+        self,
+        data: Tensor,
+        labels: Tensor | None = None,
+        *,
+        components: int | None = None,
+        far: Sequence[Tensor] | None = None,
+        seed: int = 0,
+    ) -> "IdempotentGenerator":
+        """The same projector, but that it makes new data of what lies far from the data.
+
+        A projection of noise is the point of the manifold nearest to it, which is like no data:
+        the codes of noise mean nothing. So g gains a last layer, `bijections.Redraw`, in closed
+        form: up to some distance from the manifold all stays as it is, and beyond it the codes are
+        drawn from those of the data, with what lies outside the manifold as the random numbers. g
+        is still a bijection, and f as idempotent as before. `generate` draws from the same codes.
+
+        Args:
+            data: Points (N, *g.in_shape).
+            labels: Their classes (N,), each of which has a Gaussian of its own.
+            components: Clusters to find instead; ten if there are no labels.
+            far: What is far: points (N, *g.in_shape) of one kind after the other, noise of several
+                kinds and sizes if not given.
+            seed: Of clusters and noise.
+
+        Raises:
+            RangeError: If points that should be far are not farther from the manifold than data.
+        """
+        g = self.g if self.redraw is None else self.g.bijections[0]  # type: ignore[index]
+        far = _noise_of_all_kinds(self, seed) if far is None else far
+
+        def latents(points: Tensor) -> Tensor:
+            return torch.cat([g(batch) for batch in points.split(BATCH)])  # type: ignore[operator]
+
+        z = latents(data)
+        if labels is None:
+            labels = clusters(z @ self.basis, components or COMPONENTS, seed)
+        with own_precision(z.device):
+            redraw = fit_redraw(self.basis, z, labels, [latents(kind) for kind in far], seed=seed)
+            return IdempotentGenerator(
+                Chain(g, redraw),  # type: ignore[arg-type]
+                self.projection,
+                self.basis,
+                self.variances,
+                self.mean,
+                redraw,
+            )
 
     # The projection
 
@@ -219,6 +278,8 @@ class IdempotentGenerator(nn.Module, Saveable):
     ) -> Tensor:
         """New points of the manifold (count, *g.in_shape), from the Gaussian of the latents.
 
+        Or from one Gaussian of each class, if `redrawing` found them.
+
         Args:
             count: Number of points.
             rank: Draw along so many directions; all if not given.
@@ -227,8 +288,12 @@ class IdempotentGenerator(nn.Module, Saveable):
         """
         check_between(temperature, 0.0, math.inf, "the temperature")
         k = self._checked(rank)
-        draws = samples(count, (k,), seed, self.basis)
-        coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
+        if self.redraw is None:
+            draws = samples(count, (k,), seed, self.basis)
+            coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
+        else:
+            draws = samples(count, (self.redraw.reader.shape[1],), seed, self.basis)
+            coordinates = self.redraw.draw(draws[:, 0], temperature * draws[:, 1:])[:, :k]
         with own_precision(coordinates.device):
             z = coordinates @ self.basis[:, :k].mT
         return self.g.inverse(z)
@@ -260,6 +325,14 @@ class IdempotentGenerator(nn.Module, Saveable):
             return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
         with own_precision(part.device):
             return OrthogonalProjection.onto(part)
+
+
+def _noise_of_all_kinds(f: IdempotentGenerator, seed: int) -> list[Tensor]:
+    """Normal noise of three sizes, uniform noise in [-1, 1], and -1 or 1 at random."""
+    count = max(LEAST_NOISE, 2 * f.basis.shape[0])
+    normal = f.noise(count, seed)
+    uniform = torch.special.ndtr(f.noise(count, seed + 1)) * 2 - 1
+    return [normal, 3 * normal.flip(0), 30 * f.noise(count, seed + 2), uniform, uniform.sign()]
 
 
 def _share_basis(model: IdempotentGenerator, _: object = None) -> None:

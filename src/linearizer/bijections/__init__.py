@@ -8,6 +8,7 @@ from linearizer.bijections.log_det import HasLogDet, VolumePreserving
 from linearizer.bijections.multiscale import Haar, PartialBijection
 from linearizer.bijections.normalization import ActNorm, Centering
 from linearizer.bijections.rearrange import Flatten, Identity, Patches, Permute, Squeeze
+from linearizer.bijections.redraw import Redraw
 
 __all__ = [
     "ActNorm",
@@ -29,6 +30,7 @@ __all__ = [
     "PartialBijection",
     "Patches",
     "Permute",
+    "Redraw",
     "Squeeze",
     "VolumePreserving",
 ]

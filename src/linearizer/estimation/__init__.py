@@ -6,6 +6,7 @@ from linearizer.estimation.gaussian_mixture import GaussianMixture
 from linearizer.estimation.least_squares import LeastSquares
 from linearizer.estimation.mixture import MixtureMoments, clusters
 from linearizer.estimation.moments import Moments, PrincipalMoments
+from linearizer.estimation.redraw_fit import fit_redraw
 
 __all__ = [
     "ConvolutionLeastSquares",
@@ -15,5 +16,6 @@ __all__ = [
     "Moments",
     "PrincipalMoments",
     "clusters",
+    "fit_redraw",
     "refine_convolution",
 ]

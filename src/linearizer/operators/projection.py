@@ -9,6 +9,7 @@ from torch import Tensor
 from linearizer import _differentiable as differentiable
 from linearizer._checks import check_finite
 from linearizer._modes import in_dtype, wide_dtype
+from linearizer._rotation import check_orthonormal, orthonormalized
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators.base import LinearOperator, Symmetric, describe
 from linearizer.operators.blocks import Blocks
@@ -19,6 +20,8 @@ from linearizer.operators.low_rank import (
     as_columns,
     low_rank_product,
 )
+
+CURE = "use OrthogonalProjection.onto(columns), which makes them so"
 
 
 class OrthogonalProjection(Symmetric):
@@ -51,7 +54,7 @@ class OrthogonalProjection(Symmetric):
                 f"expected a basis (*shape, k) with k at most the dimension, got "
                 f"{tuple(basis.shape)}"
             )
-        _check_orthonormal(as_columns(basis))
+        check_orthonormal(as_columns(basis), CURE)
         super().__init__(basis.shape[:-1])
         register(self, "basis", basis)
 
@@ -116,7 +119,7 @@ class OrthogonalProjection(Symmetric):
             RangeError: If the columns are not orthonormal any more, after training them, say.
         """
         check_finite(self.basis, f"the entries of {describe(self)}")
-        _check_orthonormal(as_columns(self.basis))
+        check_orthonormal(as_columns(self.basis), CURE)
         k = self.basis.shape[-1]
         one = self.basis.new_ones(1, 1, 1)
 
@@ -128,21 +131,4 @@ class OrthogonalProjection(Symmetric):
 
 
 def _orthonormalized(basis: Tensor) -> Tensor:
-    """Two steps of Newton and Schulz, `Q ← Q (3 I - QᵀQ) / 2`, which keep the span."""
-    Q = as_columns(basis)
-    for _ in range(2):
-        Q = 1.5 * Q - 0.5 * Q @ (Q.mT @ Q)
-    return Q.unflatten(0, basis.shape[:-1])
-
-
-def _check_orthonormal(Q: Tensor) -> None:
-    if Q.device.type == "meta":
-        return
-    k = Q.shape[1]
-    with torch.no_grad():
-        error = float((Q.mT @ Q - torch.eye(k, dtype=Q.dtype, device=Q.device)).abs().max())
-    if not error < torch.finfo(Q.dtype).eps ** 0.5:
-        raise RangeError(
-            f"expected orthonormal columns, got QᵀQ = I + {error:.1g}; "
-            "use OrthogonalProjection.onto(columns), which makes them so"
-        )
+    return orthonormalized(as_columns(basis)).unflatten(0, basis.shape[:-1])
