@@ -25,6 +25,7 @@ from linearizer.training import (
     train_classifier,
 )
 from linearizer.training.one_step_run import STATISTICS
+from linearizer.training.projector_run import fit_projector
 
 RANK, COUNT, CLASSIFIER_STEPS = 64, 1000, 1500
 CONFIG = PRESETS["mnist"].with_stable_inverse()
@@ -68,7 +69,7 @@ def peers(train: Images, held_out: Tensor, classifier: nn.Module, minutes: float
         )
 
     module, taken = train_for(minutes, train, CONFIG.batch_size, 0.0, ours)
-    f = IdempotentGenerator.fit(module.g, some, rank=RANK)
+    f = fit_projector(module.g, train, RANK, seed=0)
     rows.append(
         (
             "ours, from nothing",

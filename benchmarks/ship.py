@@ -93,7 +93,7 @@ def command(note: dict[str, Any], config: TrainingConfig) -> str:
     if note["application"] == "one-step" and config.saturation is not None:
         words.append("--stable-inverse")
     if note["application"] == "projector":
-        words += [f"--{option} {note[option]:g}" for option in ("restoration", "damaged")]
+        words += [f"--{option} {note[option]:g}" for option in ("restoration", "damaged", "apart")]
     return " ".join([*words, f"--seed {note['seed']}"])
 
 
@@ -181,7 +181,8 @@ def rebuilt(run: Path, note: dict[str, Any], train: Images) -> Model:
     if isinstance(model, ConditionalFlow):
         round_to_half_(model.g)
         return fit_classes(model.g, train, noise=note["noise_std"], seed=note["seed"])
-    g = (model.g_data if isinstance(model, OneStepFlow) else model.g).bijections[0]  # not centring
+    chain = model.g_data if isinstance(model, OneStepFlow) else model.g_of_data
+    g = chain.bijections[0]  # not centring
     round_to_half_(g)
     if isinstance(model, OneStepFlow):
         return fit_flow(g, train, TrainingConfig(**note["config"]), note["seed"])

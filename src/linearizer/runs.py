@@ -157,6 +157,12 @@ class ProjectorRun(ImageRun):
         float, Option("Weight of the restoration against the likelihood, in our objective.", 0.0)
     ] = 20.0
     damaged: Annotated[float, Option("Share of damaged images, in our objective.", 0.0, 1.0)] = 0.5
+    apart: Annotated[
+        float, Option("Weight of the distance of what is like no data, in our objective.", 0.0)
+    ] = 0.03
+    redraw: Annotated[
+        bool, Option("Make data of what lies far from the data, in our objective.")
+    ] = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,14 +15,13 @@ from linearizer.bijections import Bijection, Centering, Chain, Redraw
 from linearizer.errors import RangeError, ShapeError
 from linearizer.estimation import Moments, clusters, fit_redraw
 from linearizer.estimation.latents import accumulate, latent_length
+from linearizer.estimation.redraw_fit import noise_of_all_kinds
 from linearizer.linearizer import Linearizer
 from linearizer.operators import LinearOperator, LowRank, OrthogonalProjection
 from linearizer.saving import Saveable
 
 BATCH = 1000
 """Points that go through g at a time."""
-LEAST_NOISE = 2000
-"""Draws of each kind of noise, or twice the dimension if that is more."""
 COMPONENTS = 10
 """Clusters that stand in for classes where there are no labels."""
 
@@ -176,44 +175,43 @@ class IdempotentGenerator(nn.Module, Saveable):
     ) -> "IdempotentGenerator":
         """The same projector, but that it makes new data of what lies far from the data.
 
-        A projection of noise is the point of the manifold nearest to it, which is like no data:
-        the codes of noise mean nothing. So g gains a last layer, `bijections.Redraw`, in closed
-        form: up to some distance from the manifold all stays as it is, and beyond it the codes are
-        drawn from those of the data, with what lies outside the manifold as the random numbers. g
-        is still a bijection, and f as idempotent as before. `generate` draws from the same codes.
+        The point of the manifold nearest to noise is like no data. So g gains a last layer in
+        closed form, `bijections.Redraw`: near the manifold all stays as it is, and far from it
+        codes are drawn from those of the data, with what lies outside as the random numbers. g is
+        still a bijection, and f as idempotent as before. `generate` draws from the same codes.
 
         Args:
             data: Points (N, *g.in_shape).
-            labels: Their classes (N,), each of which has a Gaussian of its own.
-            components: Clusters to find instead; ten if there are no labels.
-            far: What is far: points (N, *g.in_shape) of one kind after the other, noise of several
-                kinds and sizes if not given.
+            labels: Their classes (N,), each with a Gaussian of its own.
+            components: Clusters to find without labels; ten if not given.
+            far: What is far, points (N, *g.in_shape) of each kind; noise of many if not given.
             seed: Of clusters and noise.
 
         Raises:
             RangeError: If points that should be far are not farther from the manifold than data.
         """
-        g = self.g if self.redraw is None else self.g.bijections[0]  # type: ignore[index]
-        far = _noise_of_all_kinds(self, seed) if far is None else far
+        g = self.g_of_data
+        far = noise_of_all_kinds(g.in_shape, self.basis, seed) if far is None else far
 
         def latents(points: Tensor) -> Tensor:
-            return torch.cat([g(batch) for batch in points.split(BATCH)])  # type: ignore[operator]
+            return torch.cat([g(batch) for batch in points.split(BATCH)])
 
         z = latents(data)
         if labels is None:
             labels = clusters(z @ self.basis, components or COMPONENTS, seed)
         with own_precision(z.device):
             redraw = fit_redraw(self.basis, z, labels, [latents(kind) for kind in far], seed=seed)
-            return IdempotentGenerator(
-                Chain(g, redraw),  # type: ignore[arg-type]
-                self.projection,
-                self.basis,
-                self.variances,
-                self.mean,
-                redraw,
-            )
+            parts = self.projection, self.basis, self.variances, self.mean
+            return IdempotentGenerator(Chain(g, redraw), *parts, redraw)
 
     # The projection
+
+    @property
+    def g_of_data(self) -> Bijection:
+        """g without the layer that redraws what lies far from the data."""
+        if self.redraw is None:
+            return self.g
+        return self.g.bijections[0]  # type: ignore[index,return-value]
 
     @property
     def rank(self) -> int:
@@ -325,14 +323,6 @@ class IdempotentGenerator(nn.Module, Saveable):
             return LowRank(part, self.projection.adjoint(part.mT).mT)  # Q Qᵀ A
         with own_precision(part.device):
             return OrthogonalProjection.onto(part)
-
-
-def _noise_of_all_kinds(f: IdempotentGenerator, seed: int) -> list[Tensor]:
-    """Normal noise of three sizes, uniform noise in [-1, 1], and -1 or 1 at random."""
-    count = max(LEAST_NOISE, 2 * f.basis.shape[0])
-    normal = f.noise(count, seed)
-    uniform = torch.special.ndtr(f.noise(count, seed + 1)) * 2 - 1
-    return [normal, 3 * normal.flip(0), 30 * f.noise(count, seed + 2), uniform, uniform.sign()]
 
 
 def _share_basis(model: IdempotentGenerator, _: object = None) -> None:

@@ -9,6 +9,7 @@ from linearizer.data.hub import load_hub
 from linearizer.data.images import Images
 from linearizer.data.letters import load_letters
 from linearizer.data.mnist import load_mnist
+from linearizer.data.photographs import pieces_of_photographs
 from linearizer.data.pixels import SkippedFilesWarning
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "load_letters",
     "load_mnist",
     "open_data",
+    "pieces_of_photographs",
 ]

@@ -1,10 +1,12 @@
 """What a `Redraw` needs, from latents of data and of what is far from them."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from linearizer._random import samples
 from linearizer.bijections.redraw import Redraw
 from linearizer.errors import RangeError
 from linearizer.estimation.mixture import MixtureMoments
@@ -12,6 +14,8 @@ from linearizer.estimation.mixture import MixtureMoments
 NEAR, FAR = 0.7, 0.9
 """Where codes begin to be redrawn, and where they are, in lengths of what is far."""
 ALMOST_ALL = 0.99
+LEAST_NOISE = 2000
+"""Draws of each kind of noise, or twice the dimension if that is more."""
 
 
 def fit_redraw(
@@ -65,11 +69,18 @@ def fit_redraw(
     reader = _reader(unit, m, seed)
     roots = torch.stack([_root(moments.covariance(label), m) for label in moments.labels])
     means = torch.stack([moments.mean(label) for label in moments.labels])
-    return Redraw(
-        *(x.to(basis) for x in (basis, reader, means, roots, moments.weights())),
-        near=NEAR * nearest,
-        far=FAR * nearest,
-    )
+    tensors = (x.to(basis) for x in (reader, means, roots, moments.weights()))
+    reader, means, roots, weights = tensors
+    near, away = NEAR * nearest, FAR * nearest
+    return Redraw(basis, reader, means, roots, weights, near=near, far=away)
+
+
+def noise_of_all_kinds(shape: Sequence[int], like: Tensor, seed: int) -> list[Tensor]:
+    """Normal noise (N, *shape) of three sizes, uniform noise in [-1, 1], and -1 or 1 at random."""
+    count = max(LEAST_NOISE, 2 * math.prod(shape))
+    normal, large, other = (samples(count, shape, seed + i, like) for i in range(3))
+    uniform = 2 * torch.special.ndtr(other) - 1
+    return [normal, 3 * normal.flip(0), 30 * large, uniform, uniform.sign()]
 
 
 def _reader(unit: Sequence[Tensor], m: int, seed: int) -> Tensor:

@@ -12,9 +12,10 @@ from torchmetrics.functional.classification import binary_auroc
 from linearizer._checks import check_between
 from linearizer.applications import IdempotentGenerator
 from linearizer.bijections import Flatten
-from linearizer.data import CORRUPTIONS, Images, corrupt, load_letters
+from linearizer.data import CORRUPTIONS, Images, corrupt, load_letters, pieces_of_photographs
 from linearizer.display.tables import Page, Table
 from linearizer.evaluation.likeness import BATCH, capped_psnr_db, finite, printed, seeded, ssim
+from linearizer.evaluation.predictions import predict
 from linearizer.laws import idempotence_error
 from linearizer.metrics import Classifier, confidence, frechet_distance
 from linearizer.training.progress import track
@@ -23,6 +24,9 @@ RANK = 64
 STATISTICS = 10_000
 LARGE = 1000.0
 LEAST = 8  # below, all samples look alike
+GRAYS = 16
+ENOUGH = 200
+"""Images that a Fréchet distance needs."""
 
 
 @torch.no_grad()
@@ -116,10 +120,21 @@ def evaluate_projector(
                 for k in _ranks(model.rank)
                 if k >= LEAST
             },
-            "projected noise": _projected(model, model.noise(count, seed), None),
             "held-out images": x,
         }.items()
     }
+    for name, images in track(anything(x, seed).items(), "Projecting anything"):
+        projected = _projected(model, images, rank)
+        seen = predict(classifier, projected.split(BATCH))
+        results["generation"][f"projected {name}"] = {
+            "confidence": seen.confidence,
+            "frechet_distance": (
+                frechet_distance(classifier, projected, held_out.images)
+                if len(images) >= ENOUGH
+                else None
+            ),
+            "least_class": min(seen.histogram) / len(images),
+        }
     for name, others in track(kinds.items(), "Telling outliers"):
         results["outliers"][name] = {
             what: {
@@ -143,6 +158,26 @@ def other_images(images: Tensor, seed: int) -> Mapping[str, Tensor]:
         kinds["turned by a quarter"] = images.rot90(1, (-2, -1))
     if channels == 1 and height == width:
         kinds["letters"] = load_letters(N, height, seed).images
+    return kinds
+
+
+def anything(images: Tensor, seed: int) -> dict[str, Tensor]:
+    """What a global projector is to make data of: noise of many kinds, and other images."""
+    N, channels, height, width = images.shape
+    normal = torch.randn(images.shape, generator=seeded(seed))
+    grays = torch.linspace(-1, 1, GRAYS)[:, None, None, None]
+    kinds = {
+        "noise": normal,
+        "uniform noise": 2 * torch.rand(images.shape, generator=seeded(seed)) - 1,
+        "salt and pepper": torch.randn(images.shape, generator=seeded(seed + 1)).sign(),
+        f"{LARGE:g} times noise": LARGE * normal,
+        f"constant images of {GRAYS} grays": grays.expand(GRAYS, channels, height, width),
+        "negatives": -images,
+        "images upside down": images.flip(-2),
+    }
+    if channels == 1 and height == width:
+        kinds["letters"] = load_letters(N, height, seed).images
+        kinds["pieces of photographs"] = pieces_of_photographs(N // 10, height, seed)
     return kinds
 
 
@@ -195,9 +230,19 @@ def projector_page(results: Mapping[str, Any]) -> Page:
         ),
         "PSNR and SSIM.",
         Table(
-            ["images", "confidence of a classifier", "Fréchet distance in its features"],
             [
-                (name, printed(row["confidence"], ".3f"), printed(row["frechet_distance"], ".1f"))
+                f"images (projected: rank {results['rank']})",
+                "confidence of a classifier",
+                "Fréchet distance in its features",
+                "share of the rarest class",
+            ],
+            [
+                (
+                    name,
+                    printed(row["confidence"], ".3f"),
+                    _if_any(row.get("frechet_distance"), ".1f"),
+                    _if_any(row.get("least_class"), ".1%"),
+                )
                 for name, row in results["generation"].items()
             ],
         ),
@@ -214,6 +259,10 @@ def projector_page(results: Mapping[str, Any]) -> Page:
         f"{results['images']:,} held-out images, or inputs of each kind; PSNR of images clamped to "
         "[-1, 1].",
     ]
+
+
+def _if_any(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _pair(row: Mapping[str, float]) -> str:

@@ -1,5 +1,6 @@
 """`linearizer train projector`: an idempotent generator of any images."""
 
+import warnings
 from dataclasses import asdict, replace
 
 import torch
@@ -53,7 +54,7 @@ def train_projector(run: ProjectorRun) -> None:
         data=train,
         # The objective draws noise of its own, and compares with images that have none.
         budget=replace(config.budget(seed=run.seed, max_minutes=run.max_minutes), noise=0.0),
-        finish=lambda _: finished(module, train, run.seed),
+        finish=lambda _: finished(module, train, run.seed, redraw=run.redraw),
         result="projector is",
         look=f"Look at it: linearizer project {run.out} --noise 8",
         notes={"config": asdict(config)},
@@ -62,18 +63,39 @@ def train_projector(run: ProjectorRun) -> None:
     train_and_save(run, job)
 
 
-def finished(module: ProjectionTraining, train: Images, seed: int) -> IdempotentGenerator:
+def finished(
+    module: ProjectionTraining, train: Images, seed: int, *, redraw: bool = True
+) -> IdempotentGenerator:
     """The projector of a trained g: in closed form, or with the projection that was trained."""
     if isinstance(module, PrincipalProjectionTraining):
-        return fit_projector(module.g, train, module.ranks[-1], seed)
+        return fit_projector(module.g, train, module.ranks[-1], seed, redraw=redraw)
     batches = statistics_of(module.g, train, seed).images.split(1000)
     return IdempotentGenerator.fit(module.g, batches, projection=module.projection.frozen())
 
 
-def fit_projector(g: Bijection, train: Images, rank: int, seed: int) -> IdempotentGenerator:
-    """The closed-form projector on a trained g, from as many images as its statistics need."""
-    batches = statistics_of(g, train, seed).images.split(1000)
-    return IdempotentGenerator.fit(g, batches, rank=rank)
+def fit_projector(
+    g: Bijection, train: Images, rank: int, seed: int, *, redraw: bool = True
+) -> IdempotentGenerator:
+    """The closed-form projector on a trained g, from as many images as its statistics need.
+
+    Args:
+        g: Trained.
+        train: Images; if they have labels, what lies far is redrawn by class.
+        rank: Of the projection.
+        seed: Of the choice of images, and of noise.
+        redraw: Make data of what lies far from the data. A g that does not tell the two apart
+            keeps them as they are, with a warning.
+    """
+    some = statistics_of(g, train, seed)
+    model = IdempotentGenerator.fit(g, some.images.split(1000), rank=rank)
+    if not redraw:
+        return model
+    labels = some.labels if len(some.labels.unique()) > 1 else None
+    try:
+        return model.redrawing(some.images, labels, seed=seed)
+    except RangeError as error:
+        warnings.warn(f"what lies far from the data stays as it is: {error}", stacklevel=2)
+        return model
 
 
 def _objective(
@@ -95,6 +117,7 @@ def _objective(
         ranks=_ranks(run.rank, g.out_shape[0]),
         restoration=run.restoration,
         damaged=run.damaged,
+        apart=run.apart,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
     )

@@ -15,8 +15,10 @@ def start_from(g: Bijection, source: str) -> None:
     match model:
         case OneStepFlow():
             trained = model.g_data
-        case ConditionalFlow() | IdempotentGenerator():
+        case ConditionalFlow():
             trained = model.g
+        case IdempotentGenerator():
+            trained = model.g_of_data
         case _:
             raise RangeError(
                 f"expected a one-step flow or a projector to start from, got a "

@@ -14,8 +14,13 @@ from linearizer.errors import RangeError
 from linearizer.operators.learned_projection import LearnedProjection
 from linearizer.training.noise import pure_noise
 from linearizer.training.objectives.optimization import CosineTraining
+from linearizer.training.strangers import strangers
 
 REFIT_EVERY, MEMORY, RAMP, NOISE_EVERY, FAR = 25, 0.98, 0.3, 8, 4.0
+
+
+NEAREST, FARTHEST, FIRMNESS = 0.5, 0.95, 100.0
+"""Of data and of strangers, in distances of noise, and how much more the first matters."""
 
 
 class RestorationLosses(NamedTuple):
@@ -24,10 +29,11 @@ class RestorationLosses(NamedTuple):
     restoration: Tensor
     likelihood: Tensor
     excess: Tensor
+    apart: Tensor
 
     def total(self) -> Tensor:
         """Their sum."""
-        return self.restoration + self.likelihood + self.excess
+        return self.restoration + self.likelihood + self.excess + self.apart
 
 
 class ProjectionLosses(NamedTuple):
@@ -51,14 +57,19 @@ class PrincipalProjectionTraining(CosineTraining):
 
         w · |g⁻¹(P_k g(x')) - x|²               restoration, by every rank of one nested model,
       + -log p(x + noise) / n                   likelihood, if the latents were Gaussian,
-      + mean log(1 + max(0, |f(n)| / s - 1))    how far f throws noise n of any scale s.
+      + mean log(1 + max(0, |f(n)| / s - 1))    how far f throws noise n of any scale s
+      + v · mean max(0, 0.95 - |o(q)| / ρ)      strangers q are as far from the range as noise,
+      + 100 v · mean max(0, |o(x')| / ρ - 0.5)² and images, damaged or not, half as far at most.
 
     The density is that of probabilistic principal components (Tipping and Bishop, 1999): the
     variances found for the first `ranks[-1]`, and one for all others. It is what keeps the
     latents apart where the restoration does not look, and Gaussian, so that new points can be
     drawn. Errors above 1 count by their size and not their square, as an image that g throws
     far would outweigh all others. The last part keeps the inverse of g stable where there are no
-    data, for f is to project anything. g starts near the identity, so training starts at principal
+    data, for f is to project anything. With o(x) = g(x) - P g(x) for the largest rank, and ρ the
+    median of |o| of noise, the last parts keep what looks like no data (`strangers`: blank, smooth
+    and mixed images) away from the range, so that `IdempotentGenerator.redrawing` knows it from
+    damaged images. g starts near the identity, so training starts at principal
     components of pixels.
 
     Args:
@@ -69,6 +80,7 @@ class PrincipalProjectionTraining(CosineTraining):
         restoration: The weight w.
         likelihood: Weight of the second part.
         damaged: Share of the images that are damaged, each by one of `data.CORRUPTIONS`.
+        apart: The weight v.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay.
 
@@ -92,6 +104,7 @@ class PrincipalProjectionTraining(CosineTraining):
         restoration: float = 20.0,
         likelihood: float = 1.0,
         damaged: float = 0.5,
+        apart: float = 0.03,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.1,
     ) -> None:
@@ -102,8 +115,10 @@ class PrincipalProjectionTraining(CosineTraining):
         check_between(restoration, 0.0, 1e6, "the weight of the restoration")
         check_between(likelihood, 0.0, 1e6, "the weight of the likelihood")
         check_between(damaged, 0.0, 1.0, "the share of damaged images")
+        check_between(apart, 0.0, 1e6, "the weight of the distance of strangers")
         self.g, self.noise, self.ranks = g, noise, tuple(ranks)
         self.restoration, self.likelihood, self.damaged = restoration, likelihood, damaged
+        self.apart = apart
         self.register_buffer("mean", torch.zeros(n))
         self.register_buffer("second", torch.zeros(n, n))
         self.register_buffer("basis", torch.eye(n))
@@ -136,6 +151,7 @@ class PrincipalProjectionTraining(CosineTraining):
             2 * self.restoration * huber_loss(restored, x),
             likelihood,
             self._excess(x[::NOISE_EVERY]),
+            self._apart(z, x[: max(3, len(x) // 3)]) if self.apart else x.new_zeros(()),
         )
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -161,6 +177,18 @@ class PrincipalProjectionTraining(CosineTraining):
         scale = scale.to(like)
         thrown = self.g.inverse(self.project(self.g(scale * noise), self.ranks[-1]))
         return torch.log1p((thrown.abs() / scale - 1).clamp_min(0)).mean()
+
+    def _apart(self, z: Tensor, like: Tensor) -> Tensor:
+        """How far data with latents z are from the range, and how near strangers are to it."""
+        with torch.no_grad():
+            noise = self._outside(self.g(pure_noise(like[: max(2, len(like) // 5)]))).median()
+        near = self._outside(self.g(strangers(like))) / noise
+        far = (self._outside(z) / noise - NEAREST).clamp_min(0).square()
+        return self.apart * ((FARTHEST - near).clamp_min(0).mean() + FIRMNESS * far.mean())
+
+    def _outside(self, z: Tensor) -> Tensor:
+        """The distance of latents (N, n) from the largest range, (N,)."""
+        return torch.linalg.vector_norm(z - self.project(z, self.ranks[-1]), dim=1)
 
     @torch.no_grad()
     def _remember(self, z: Tensor, memory: float = MEMORY) -> None:
