@@ -93,7 +93,8 @@ def command(note: dict[str, Any], config: TrainingConfig) -> str:
     if note["application"] == "one-step" and config.saturation is not None:
         words.append("--stable-inverse")
     if note["application"] == "projector":
-        words += [f"--{option} {note[option]:g}" for option in ("restoration", "damaged", "apart")]
+        weights = [name for name in ("restoration", "damaged", "apart") if name in note]
+        words += [f"--{name} {note[name]:g}" for name in weights]
     return " ".join([*words, f"--seed {note['seed']}"])
 
 

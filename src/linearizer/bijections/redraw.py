@@ -10,8 +10,8 @@ from linearizer._rotation import check_orthonormal, orthonormalized
 from linearizer.bijections.base import Bijection
 from linearizer.errors import ShapeError
 
-LEAST = 1e-3
-"""What is left of the codes of a point just beyond `far`."""
+LEAST = 0.05
+"""What is left of the codes of a point just beyond `far`: with less, rounding grows in g⁻¹."""
 
 
 class Redraw(Bijection):
@@ -24,7 +24,7 @@ class Redraw(Bijection):
         r ↦ s r + (1 - s) c(o),      o ↦ o
 
     - `s = 1` where `|o| ≤ near`, so that data and damaged data stay as they are; from there it
-      falls smoothly to 1e-3 at `far`, and as `1 / |o|` beyond.
+      falls smoothly to 0.05 at `far`, and as `1 / |o|` beyond.
     - `c(o) = μ_j + B_j u` is a draw from a mixture of Gaussians: `(v, u) = h ↦ Rᵀ o / |o|`, with R
       the reader, u scaled to the length √m of m standard normal numbers, and the component j the
       quantile of `v √(m + 1) / |h|` under the weights.
