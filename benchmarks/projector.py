@@ -17,7 +17,7 @@ from linearizer.data import corrupt, load_digits, load_letters
 from linearizer.data.images import resized
 from linearizer.display.pictures import save_mosaic
 from linearizer.display.tables import page_markdown
-from linearizer.evaluation.projector import projector_page
+from linearizer.evaluation.projector import anything, projector_page
 
 RANK, SAMPLED_RANK = 64, 16
 
@@ -51,6 +51,36 @@ inside, outside = f.decompose(x)  # x = f(x) ⊕ (I - f)(x)
 P, Q = f.at(64), f.at(16)  # Linearizers, nested
 assert (P @ Q).rank() == 16
 ```
+
+## What lies far from the data
+
+The point of the manifold nearest to noise is like no data. An idempotent generative network is to
+make data of it all the same, and still be a projection. So the g of a projector ends with a
+coupling, `bijections.Redraw`. With the codes `r = Qᵀz` in the range of A and what lies outside,
+`o = z - Q r`,
+
+    r ↦ s r + (1 - s) c(o),      o ↦ o
+
+where `s = 1` as long as `|o|` is that of data or of damaged data, and small beyond. `c(o)` is a
+code of the data: a draw from the Gaussians of the classes, with the direction of o as the random
+numbers. As c does not look at r, this is a bijection like any coupling, found in closed form; f
+stays linear in the space that g induces, and `f(f(x)) = f(x)` as exact as before. What a picture
+of noise becomes is decided by the noise, as it is in a sampler; nothing of it is kept.
+
+```python
+from linearizer.data import load_digits
+
+digits = load_digits()
+g = lz.load("digits").g
+plain = lz.applications.IdempotentGenerator.fit(g, [digits.images], rank=16)
+f = plain.redrawing(digits.images, digits.labels)  # without labels: clusters
+f.project(f.noise(4)), f.generate(4)
+```
+
+`train projector` does so by default (`--no-redraw` leaves it out). While it trains g, it keeps
+what looks like no data, blank, smooth and mixed images, as far from the range as noise
+(`--apart`), so that it is told from damaged data, which are restored. What lies near the range
+and is no data, as letters do, is projected onto the nearest data as before.
 """
 
 
@@ -69,9 +99,16 @@ def pictures(model: IdempotentGenerator, out: Path) -> list[str]:
         [noise, model.project(noise)],
         row_labels=["noise", "projected"],
     )
-    found = load_digits().images[:10]
+    found = load_digits().images[:120]
     framed = torch.stack([resized(x, (20, 20)) for x in found])
     digits = nn.functional.pad(framed, (4, 4, 4, 4), value=-1.0)
+    rows, labels = [], []
+    for name, others in anything(digits, 0).items():
+        some = others[:12]
+        rows += [some, model.project(some, RANK)]
+        labels += [name, "projected"]
+    save_mosaic(images / "projector-anything.png", rows, row_labels=labels)
+    digits = digits[:10]
     rows, labels = [digits, model.project(digits, RANK)], ["digits of scikit-learn", "projected"]
     for name in ("noise", "occlude", "pixelate", "fade", "scratch"):
         damaged = corrupt(digits, name)
@@ -98,11 +135,14 @@ def pictures(model: IdempotentGenerator, out: Path) -> list[str]:
         "",
         "![Samples of the range](images/projector-samples.png)",
         "",
-        f"Drawn from the range, by the Gaussian of the latents, along the first {SAMPLED_RANK} "
-        "directions. What projected noise looks like, as "
-        "it is:",
+        f"Drawn from the range, by one Gaussian a class, along the first {SAMPLED_RANK} "
+        "directions. Projected noise:",
         "",
         "![Projected noise](images/projector-noise.png)",
+        "",
+        "Anything, and what becomes of it; the first of each kind. Constant images begin at black:",
+        "",
+        "![Anything](images/projector-anything.png)",
         "",
         "Digits of another collection (scikit-learn's, 8×8, enlarged), damaged and projected:",
         "",
@@ -132,14 +172,15 @@ def main() -> None:
     note = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))
     measured = (arguments.evaluation or arguments.run) / "evaluation.json"
     results = json.loads(measured.read_text(encoding="utf-8"))
+    trained = [n for n in (*note.get("earlier", []), note) if n["application"] == "projector"]
+    steps, seconds = (sum(n[key] for n in trained) for key in ("steps", "seconds"))
     lines = [
         INTRO,
         "## Measured",
         "",
-        f'MNIST, the weights that come with the library, `linearizer.load("projector")`: g of the '
-        f"one-step flow `{note['init']}`, trained on for {note['steps']:,} steps in "
-        f"{note['seconds'] / 60:.0f} minutes on one thread of a processor; its card has the "
-        "command. This page is made by "
+        'MNIST, the weights that come with the library, `linearizer.load("projector")`: g of a '
+        f"one-step flow, trained on as a projector for {steps:,} steps in {seconds / 60:.0f} "
+        "minutes on one thread of a processor; its card has the commands. This page is made by "
         f"`python benchmarks/projector.py --run RUN --evaluation FOLDER --peers FILE`: PyTorch "
         f"{torch.__version__}, one thread, {platform.machine()}.",
         "",

@@ -21,7 +21,7 @@ def pieces_of_photographs(count: int, size: int = 28, seed: int = 0) -> torch.Te
     random = torch.Generator().manual_seed(seed)
     pieces = []
     for photograph in load_sample_images().images:
-        gray = torch.from_numpy(photograph).float().mean(-1) / 127.5 - 1
+        gray = torch.tensor(photograph).float().mean(-1) / 127.5 - 1
         for _ in range(-(-count // 2)):
             top, left = (
                 int(torch.randint(side - size + 1, (), generator=random)) for side in gray.shape
