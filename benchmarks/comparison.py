@@ -651,10 +651,11 @@ def honest() -> list[str]:
         "floating point the inverse of g can amplify rounding beyond all measure where no data "
         "were, above all if g was trained by likelihood alone and without tight bounds. The rows "
         "*Far from the data* measure that.",
-        "- **A projector of ours does not make digits of noise.** Noise that is projected stays "
-        f"noise, with a Fréchet distance of {noise} to real images. Idempotence holds for every "
-        "input; that the range contains only what looks like data does not. New digits are drawn"
-        " from the range. A plain IGN does better at this one thing, and is not idempotent.",
+        "- **What a projector of ours makes of noise is drawn, not found.** The last layer of g is "
+        "fitted in closed form so that what lies far from the data gets codes of the data; the "
+        f"Fréchet distance of projected noise to real images is {noise}. What lies near the range "
+        "and is no data, as letters do, stays near to what it was. A plain IGN learns to move "
+        "everything, and is not idempotent.",
         "- **Styles.** The teachers are networks of PyTorch's fast-neural-style example. Ours "
         f"was trained for {trained[1]}, the paper's recipe in our code for {recipe[1]}: the row "
         "shows that one content does not generalise, not a race. A style that is added later "
