@@ -61,6 +61,14 @@ def test_samples_come_from_the_classes(f: IdempotentGenerator) -> None:
     made = f.generate(2000, seed=0)
     assert float(made[:, 0].abs().mean()) == pytest.approx(6.0, abs=0.3)
     assert torch.equal(made, f.generate(2000, seed=0))
+    assert (f.generate(200, label=1, seed=0)[:, 0] > 0).all()
+    with pytest.raises(lz.errors.RangeError, match="0, 1"):
+        f.generate(2, label=7)
+
+
+def test_a_class_of_a_projector_without_any(plain: IdempotentGenerator) -> None:
+    with pytest.raises(lz.errors.RangeError, match="redrawing"):
+        plain.generate(2, label=0)
 
 
 def test_clusters_stand_in_for_labels(plain: IdempotentGenerator) -> None:

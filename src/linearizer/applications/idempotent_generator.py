@@ -54,6 +54,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         mean: Of these latents along them (k,); zero if not given.
         redraw: The last layer of g, if that makes data of what lies far from the data; see
             `redrawing`.
+        classes: The labels of its components, if they are classes.
 
     Raises:
         ShapeError: If the parts do not fit.
@@ -86,6 +87,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         variances: Tensor,
         mean: Tensor | None = None,
         redraw: Redraw | None = None,
+        classes: Sequence[int] = (),
     ) -> None:
         super().__init__()
         n = latent_length(g)
@@ -99,7 +101,7 @@ class IdempotentGenerator(nn.Module, Saveable):
                 f"expected a basis ({n}, k) and variances (k,), got {tuple(basis.shape)} and "
                 f"{tuple(variances.shape)}"
             )
-        self.g, self.projection, self.redraw = g, projection, redraw
+        self.g, self.projection, self.redraw, self.classes = g, projection, redraw, list(classes)
         self.register_buffer("basis", basis)
         self._shares_basis = getattr(projection, "basis", None) is basis
         self.register_load_state_dict_post_hook(_share_basis)  # type: ignore[no-untyped-call]
@@ -197,12 +199,13 @@ class IdempotentGenerator(nn.Module, Saveable):
             return torch.cat([g(batch) for batch in points.split(BATCH)])
 
         z = latents(data)
+        classes = () if labels is None else labels.unique().tolist()
         if labels is None:
             labels = clusters(z @ self.basis, components or COMPONENTS, seed)
         with own_precision(z.device):
             redraw = fit_redraw(self.basis, z, labels, [latents(kind) for kind in far], seed=seed)
             parts = self.projection, self.basis, self.variances, self.mean
-            return IdempotentGenerator(Chain(g, redraw), *parts, redraw)
+            return IdempotentGenerator(Chain(g, redraw), *parts, redraw, classes)
 
     # The projection
 
@@ -271,6 +274,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         count: int,
         *,
         rank: int | None = None,
+        label: int | None = None,
         temperature: float = 1.0,
         seed: int | None = None,
     ) -> Tensor:
@@ -281,17 +285,26 @@ class IdempotentGenerator(nn.Module, Saveable):
         Args:
             count: Number of points.
             rank: Draw along so many directions; all if not given.
+            label: A class that `redrawing` was given; any if not given.
             temperature: Factor of the standard deviations; below 1 for fewer outliers.
             seed: A new one each time if not given.
+
+        Raises:
+            RangeError: If there is no such class.
         """
         check_between(temperature, 0.0, math.inf, "the temperature")
         k = self._checked(rank)
         if self.redraw is None:
+            if label is not None:
+                self._place_of(label)
             draws = samples(count, (k,), seed, self.basis)
             coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
         else:
             draws = samples(count, (self.redraw.reader.shape[1],), seed, self.basis)
-            coordinates = self.redraw.draw(draws[:, 0], temperature * draws[:, 1:])[:, :k]
+            components = self.redraw.pick(draws[:, 0])
+            if label is not None:
+                components = torch.full_like(components, self._place_of(label))
+            coordinates = self.redraw.code(components, temperature * draws[:, 1:])[:, :k]
         with own_precision(coordinates.device):
             z = coordinates @ self.basis[:, :k].mT
         return self.g.inverse(z)
@@ -301,6 +314,12 @@ class IdempotentGenerator(nn.Module, Saveable):
         return samples(count, self.g.in_shape, seed, self.basis)
 
     # Details
+
+    def _place_of(self, label: int) -> int:
+        if label not in self.classes:
+            known = ", ".join(map(str, self.classes)) or "none: call redrawing with labels"
+            raise RangeError(f"expected a class that the projector has ({known}), got {label}")
+        return self.classes.index(label)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Keep one tensor one: the projection makes its basis orthonormal in a finer dtype."""

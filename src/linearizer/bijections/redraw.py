@@ -99,11 +99,15 @@ class Redraw(Bijection):
         ):
             self.register_buffer(name, tensor.contiguous())
 
-    def draw(self, v: Tensor, u: Tensor) -> Tensor:
-        """The codes (*batch, k) of random numbers v (*batch) and u (*batch, m), all of N(0, 1)."""
+    def pick(self, v: Tensor) -> Tensor:
+        """The components (*batch) of random numbers (*batch) of N(0, 1), by their weights."""
         quantiles = (self.weights / self.weights.sum()).cumsum(0)[:-1].contiguous()
-        j = torch.searchsorted(quantiles, torch.special.ndtr(v).contiguous())
-        return self.means[j] + torch.einsum("...km,...m->...k", self.roots[j], u)
+        return torch.searchsorted(quantiles, torch.special.ndtr(v).contiguous())
+
+    def code(self, components: Tensor, u: Tensor) -> Tensor:
+        """The codes (*batch, k) of components (*batch) and of draws (*batch, m) of N(0, 1)."""
+        drawn = torch.einsum("...km,...m->...k", self.roots[components], u)
+        return self.means[components] + drawn
 
     def _forward(self, z: Tensor) -> Tensor:
         Q = orthonormalized(self.basis)
@@ -136,4 +140,4 @@ class Redraw(Bijection):
         m = u.shape[-1]
         lengths = torch.linalg.vector_norm(h, dim=-1).clamp_min(tiny)
         u = math.sqrt(m) * u / torch.linalg.vector_norm(u, dim=-1, keepdim=True).clamp_min(tiny)
-        return r, s, self.draw(math.sqrt(m + 1) * v / lengths, u)
+        return r, s, self.code(self.pick(math.sqrt(m + 1) * v / lengths), u)

@@ -101,6 +101,7 @@ def generate(
     noise: Annotated[
         bool, typer.Option(help="Project noise, instead of drawing from the range.")
     ] = False,
+    label: Annotated[int | None, typer.Option(help="Of this class; of all by default.")] = None,
     rank: Rank = None,
     temperature: Annotated[float, real(min=0.0, help="Factor of the standard deviations.")] = 1.0,
     seed: Seed = 0,
@@ -110,12 +111,14 @@ def generate(
     """Draw new images from the range of a projector."""
     from linearizer.display.output import Output, rows_of  # noqa: PLC0415  (slow to import)
 
+    if noise and label is not None:
+        raise typer.BadParameter("give --noise or --label; what noise becomes is not chosen")
     output = Output(out, overwrite=overwrite)
     model = open_model(run, IdempotentGenerator).model
     if noise:
         images = model.project(temperature * model.noise(count, seed), rank)
     else:
-        images = model.generate(count, rank=rank, temperature=temperature, seed=seed)
+        images = model.generate(count, rank=rank, label=label, temperature=temperature, seed=seed)
     output.write(rows_of(images), {"images": images})
 
 
