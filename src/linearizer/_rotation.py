@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from linearizer._modes import in_single
+from linearizer._modes import in_single, own_precision
 from linearizer.errors import RangeError
 
 
@@ -24,8 +24,9 @@ def orthonormalized(Q: Tensor) -> Tensor:
 
     Two steps of Newton and Schulz, `Q ← Q (3 I - QᵀQ) / 2`, which keep the span.
     """
-    for _ in range(2):
-        Q = 1.5 * Q - 0.5 * Q @ (Q.mT @ Q)
+    with own_precision(Q.device):
+        for _ in range(2):
+            Q = 1.5 * Q - 0.5 * Q @ (Q.mT @ Q)
     return Q
 
 

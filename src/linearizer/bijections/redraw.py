@@ -83,7 +83,7 @@ class Redraw(Bijection):
                 f"expected a reader ({n}, m + 1), means ({K}, {k}) and roots ({K}, {k}, m), got "
                 f"{tuple(reader.shape)}, {tuple(means.shape)} and {tuple(roots.shape)}"
             )
-        check_orthonormal(basis, "take torch.linalg.qr(basis)[0]")
+        check_orthonormal(basis.float(), "take torch.linalg.qr(basis)[0]")
         super().__init__(n)
         near, far = (torch.as_tensor(x, dtype=basis.dtype) for x in (near, far))
         if not near.is_meta:
@@ -101,8 +101,8 @@ class Redraw(Bijection):
 
     def pick(self, v: Tensor) -> Tensor:
         """The components (*batch) of random numbers (*batch) of N(0, 1), by their weights."""
-        quantiles = (self.weights / self.weights.sum()).cumsum(0)[:-1].contiguous()
-        return torch.searchsorted(quantiles, torch.special.ndtr(v).contiguous())
+        quantiles = (self.weights / self.weights.sum()).cumsum(0)[:-1]
+        return (torch.special.ndtr(v)[..., None] > quantiles).sum(-1)
 
     def code(self, components: Tensor, u: Tensor) -> Tensor:
         """The codes (*batch, k) of components (*batch) and of draws (*batch, m) of N(0, 1)."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_between
+from linearizer._rotation import orthonormalized
 from linearizer.errors import ShapeError
 from linearizer.flows.time_dependent import TimeDependentOperator
 from linearizer.operators.base import LinearOperator
@@ -189,12 +190,10 @@ class PrincipalCovarianceFlow(SpectralFlow):
     def eigenbasis(self) -> Callable[[Tensor], LinearOperator]:
         """`values ↦ α I + W diag(values - α) Wᵀ`, α the last value.
 
-        W was rounded to the dtype that it is kept in. One step of Newton's iteration for the polar
-        factor, `W (3 - Wᵀ W) / 2`, makes it orthonormal in the dtype that it is used in: else a
-        flow and the flow back would not undo each other in float64.
+        W was rounded to the dtype that it is kept in, and is made orthonormal in the one that it is
+        used in: else a flow and the flow back would not undo each other in float64.
         """
-        W = self.directions
-        W = 1.5 * W - 0.5 * (W @ (W.mT @ W))
+        W = orthonormalized(self.directions)
 
         def made(values: Tensor) -> LinearOperator:
             along, others = values[:-1], values[-1]
