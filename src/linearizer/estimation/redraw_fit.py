@@ -75,7 +75,7 @@ def fit_redraw(
     return Redraw(basis, reader, means, roots, weights, near=near, far=away)
 
 
-def noise_of_all_kinds(shape: Sequence[int], like: Tensor, seed: int) -> list[Tensor]:
+def noise_of_all_kinds(shape: tuple[int, ...], like: Tensor, seed: int) -> list[Tensor]:
     """Normal noise (N, *shape) of three sizes, uniform noise in [-1, 1], and -1 or 1 at random."""
     count = max(LEAST_NOISE, 2 * math.prod(shape))
     normal, large, other = (samples(count, shape, seed + i, like) for i in range(3))
