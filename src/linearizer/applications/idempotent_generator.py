@@ -14,14 +14,12 @@ from linearizer._random import samples
 from linearizer.bijections import Bijection, Centering, Chain, Redraw
 from linearizer.errors import RangeError, ShapeError
 from linearizer.estimation import Moments, clusters, fit_redraw
-from linearizer.estimation.latents import accumulate, latent_length
+from linearizer.estimation.latents import accumulate, latent_length, latents_of
 from linearizer.estimation.redraw_fit import noise_of_all_kinds
 from linearizer.linearizer import Linearizer
 from linearizer.operators import LinearOperator, LowRank, OrthogonalProjection
 from linearizer.saving import Saveable
 
-BATCH = 1000
-"""Points that go through g at a time."""
 COMPONENTS = 10
 """Clusters that stand in for classes where there are no labels."""
 
@@ -195,15 +193,14 @@ class IdempotentGenerator(nn.Module, Saveable):
         g = self.g_of_data
         far = noise_of_all_kinds(g.in_shape, self.basis, seed) if far is None else far
 
-        def latents(points: Tensor) -> Tensor:
-            return torch.cat([g(batch) for batch in points.split(BATCH)])
-
-        z = latents(data)
+        z = latents_of(g, data)
         classes = () if labels is None else labels.unique().tolist()
         if labels is None:
             labels = clusters(z @ self.basis, components or COMPONENTS, seed)
         with own_precision(z.device):
-            redraw = fit_redraw(self.basis, z, labels, [latents(kind) for kind in far], seed=seed)
+            redraw = fit_redraw(
+                self.basis, z, labels, [latents_of(g, kind) for kind in far], seed=seed
+            )
             parts = self.projection, self.basis, self.variances, self.mean
             return IdempotentGenerator(Chain(g, redraw), *parts, redraw, classes)
 
@@ -294,16 +291,15 @@ class IdempotentGenerator(nn.Module, Saveable):
         """
         check_between(temperature, 0.0, math.inf, "the temperature")
         k = self._checked(rank)
+        place = None if label is None else self._place_of(label)
         if self.redraw is None:
-            if label is not None:
-                self._place_of(label)
             draws = samples(count, (k,), seed, self.basis)
             coordinates = self.mean[:k] + temperature * self.variances[:k].sqrt() * draws
         else:
             draws = samples(count, (self.redraw.reader.shape[1],), seed, self.basis)
             components = self.redraw.pick(draws[:, 0])
-            if label is not None:
-                components = torch.full_like(components, self._place_of(label))
+            if place is not None:
+                components = torch.full_like(components, place)
             coordinates = self.redraw.code(components, temperature * draws[:, 1:])[:, :k]
         with own_precision(coordinates.device):
             z = coordinates @ self.basis[:, :k].mT

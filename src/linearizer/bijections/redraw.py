@@ -110,9 +110,7 @@ class Redraw(Bijection):
         return self.means[components] + drawn
 
     def _forward(self, z: Tensor) -> Tensor:
-        Q = orthonormalized(self.basis)
-        r, s, c = self._parts(z, Q)
-        return z + ((s - 1) * r + (1 - s) * c) @ Q.mT
+        return self._forward_and_log_det(z)[0]
 
     def _inverse(self, z: Tensor) -> Tensor:
         Q = orthonormalized(self.basis)

@@ -9,6 +9,9 @@ from linearizer.bijections import Bijection
 from linearizer.errors import ShapeError
 from linearizer.estimation.moments import Moments, PrincipalMoments
 
+BATCH = 1000
+"""Points that go through g at a time."""
+
 
 def latent_length(g: Bijection) -> int:
     """n of a bijection onto vectors (n,).
@@ -31,3 +34,8 @@ def accumulate(moments: Moments | PrincipalMoments, latents: Iterable[Tensor]) -
         moments.update(z)
         like = z.new_zeros(())
     return like
+
+
+def latents_of(g: Bijection, points: Tensor) -> Tensor:
+    """`g(x)` of points (N, *g.in_shape), some at a time."""
+    return torch.cat([g(batch) for batch in points.split(BATCH)])

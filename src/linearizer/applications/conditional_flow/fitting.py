@@ -11,11 +11,8 @@ from linearizer.applications.one_step_flow import OneStepFlow
 from linearizer.bijections import Bijection, Centering, Chain, Identity
 from linearizer.errors import RangeError, ShapeError
 from linearizer.estimation import MixtureMoments, clusters
-from linearizer.estimation.latents import latent_length
+from linearizer.estimation.latents import BATCH, latent_length, latents_of
 from linearizer.flows import CovarianceFlow, PrincipalCovarianceFlow, TimeDependentOperator
-
-BATCH = 1000
-"""Points that go through g at a time."""
 
 Labeled = Iterable[tuple[Tensor, Tensor, Tensor]]
 """Batches of points, the components that they belong to, and their latents."""
@@ -47,9 +44,7 @@ def measure(
         like = z.new_zeros(())
         if noise:
             drawn = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
-            noisy.update(
-                torch.cat([g(part) for part in (x + noise * drawn).split(BATCH)]), components
-            )
+            noisy.update(latents_of(g, x + noise * drawn), components)
     return clean, noisy if noise else None, like
 
 
@@ -108,7 +103,7 @@ def label(
         assert labels is not None, "one of the two is given"
         batches = zip(data.split(BATCH), labels.split(BATCH), strict=True)
         return ((x, y, g(x)) for x, y in batches), {}
-    z = torch.cat([g(x) for x in data.split(BATCH)])
+    z = latents_of(g, data)
     if labels is None:
         return [(data, clusters(z, components, seed), z)], {}
     found, owners = torch.empty_like(labels), dict[int, int]()

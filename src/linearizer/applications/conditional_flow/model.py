@@ -16,11 +16,12 @@ from linearizer.applications.conditional_flow.components import (
     shared,
     whitened,
 )
-from linearizer.applications.conditional_flow.fitting import BATCH, label, measure, parts
+from linearizer.applications.conditional_flow.fitting import label, measure, parts
 from linearizer.applications.one_step_flow import OneStepFlow, tweedie
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError
 from linearizer.estimation import GaussianMixture
+from linearizer.estimation.latents import BATCH
 from linearizer.linearizer import Linearizer
 from linearizer.saving import Saveable
 
