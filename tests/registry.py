@@ -53,6 +53,8 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "patches": lambda: lz.bijections.Patches((2, 4, 6), 2),
     "haar": lambda: lz.Haar((2, 4, 6)),
     "haar twice": lambda: lz.Haar((1, 4, 8), levels=2),
+    "lapped": lambda: lz.Lapped((2, 4, 8)),
+    "lapped of two": lambda: lz.Lapped((1, 2, 6), block=2),
     "on first": lambda: lz.bijections.PartialBijection(lz.AffineCoupling(4, _MLP), 6),
     "on all": lambda: lz.bijections.PartialBijection(lz.LULinear(3), 3),
     "centring": lambda: lz.Centering(torch.randn(5)),
@@ -410,6 +412,8 @@ CONDITIONERS: dict[str, tuple[Callable[[Shape, Shape], nn.Module], Shape, Shape]
     "mlp of images": (MLP(width=8, depth=1), (2, 3, 3), (2, 1, 3, 3)),
     "convnet": (ConvNet(width=4), (2, 4, 4), (2, 3, 4, 4)),
     "deep convnet": (ConvNet(width=4, depth=3), (1, 3, 4), (3, 3, 4)),
+    "convnet that reflects": (ConvNet(width=4, padding="reflect"), (2, 4, 4), (2, 3, 4, 4)),
+    "convnet with context": (ConvNet(width=4, context=True), (2, 4, 4), (2, 3, 4, 4)),
     "patch transformer": (_TOKENS, (4, 3), (2, 4, 2)),
 }
 

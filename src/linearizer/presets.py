@@ -14,10 +14,10 @@ from linearizer.bijections import (
     Conv1x1,
     Flatten,
     Haar,
+    Lapped,
     PartialBijection,
     Patches,
     Permute,
-    Squeeze,
 )
 from linearizer.conditioners import MLP, ConvNet, PatchTransformer
 from linearizer.errors import RangeError, ShapeError
@@ -122,11 +122,13 @@ def style_bijection(
 ) -> Bijection:
     """A bijection of images to images of more channels, by convolutions alone: it resizes.
 
-    A squeeze, and steps of Glow (arXiv:1807.03039): ActNorm, 1×1 convolution, coupling.
+    A lapped transform, which leaves no grid in a picture as a squeeze does, and steps of Glow
+    (arXiv:1807.03039): ActNorm, 1×1 convolution, coupling. The couplings' networks reflect at the
+    border of the image and know its averages, as those that stylize by normalization do.
 
     Args:
         shape: (C, H, W), with sides that `factor` divides.
-        factor: Of the squeeze: latents are (C·factor², H/factor, W/factor).
+        factor: Block of the lapped transform: latents are (C·factor², H/factor, W/factor).
         depth: Steps.
         width: Channels inside the couplings' networks.
         log_scale_bound: Largest absolute log-scale of one coupling.
@@ -137,11 +139,12 @@ def style_bijection(
         >>> g.out_shape, g.resized((32, 64)).out_shape
         ((48, 4, 4), (48, 8, 16))
     """
-    squeeze = Squeeze(shape, factor)
-    latent = squeeze.out_shape
-    layers: list[Bijection] = [squeeze]
+    lapped = Lapped(shape, factor)
+    latent = lapped.out_shape
+    conditioner = ConvNet(width=width, padding="reflect", context=True)
+    layers: list[Bijection] = [lapped]
     for _ in range(depth):
-        coupling = AffineCoupling(latent, ConvNet(width=width), log_scale_bound=log_scale_bound)
+        coupling = AffineCoupling(latent, conditioner, log_scale_bound=log_scale_bound)
         layers += [ActNorm(latent), Conv1x1(latent), coupling]
     return Chain(*layers)
 

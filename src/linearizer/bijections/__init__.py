@@ -4,6 +4,7 @@ from linearizer.bijections.base import Bijection, Inverse
 from linearizer.bijections.chain import Chain
 from linearizer.bijections.coupling import AdditiveCoupling, AffineCoupling, Conditioner, Coupling
 from linearizer.bijections.invertible_linear import Conv1x1, LULinear, Orthogonal
+from linearizer.bijections.lapped import Lapped
 from linearizer.bijections.log_det import HasLogDet, VolumePreserving
 from linearizer.bijections.multiscale import Haar, PartialBijection
 from linearizer.bijections.normalization import ActNorm, Centering
@@ -26,6 +27,7 @@ __all__ = [
     "Identity",
     "Inverse",
     "LULinear",
+    "Lapped",
     "Orthogonal",
     "PartialBijection",
     "Patches",
