@@ -9,7 +9,7 @@ from torch import Tensor
 
 from linearizer._checks import as_shape, check_between, check_event, check_finite
 from linearizer.errors import RangeError, ShapeError
-from linearizer.operators.convolution import CircularConvolution
+from linearizer.operators.circular_convolution import CircularConvolution
 
 
 class ConvolutionLeastSquares:

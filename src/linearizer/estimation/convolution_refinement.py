@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from linearizer.estimation.convolution_fit import ConvolutionLeastSquares
-from linearizer.operators.convolution import CircularConvolution
+from linearizer.operators.circular_convolution import CircularConvolution
 
 DAMPING = 1e-3  # of the two metrics, relative to their mean
 EVERY = 4  # of so many batches, one is used for the length of a step
