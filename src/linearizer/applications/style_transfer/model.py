@@ -1,28 +1,25 @@
 """Modular style transfer: one shared pair of bijections, and a linear operator for each style."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from linearizer import linalg
 from linearizer._checks import check_between
-from linearizer.applications.style_transfer import analysis, files, fitting, sizes
+from linearizer.applications.style_transfer import analysis, fitting, sizes
 from linearizer.applications.style_transfer.analysis import SharedBasis
-from linearizer.applications.style_transfer.files import STYLES, Style
+from linearizer.applications.style_transfer.files import StyleFiles
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError
 from linearizer.linearizer import Linearizer
-from linearizer.operators import CircularConvolution, LinearOperator
-from linearizer.saving import CONFIG_FILE, Saveable, files_in, save_parts
+from linearizer.operators import Convolution, LinearOperator, SymmetricConvolution
 
 PLAIN = "plain"
 """The name of the operator that leaves contents as they are."""
 
 
-class StyleTransfer(nn.Module, Saveable):
+class StyleTransfer(StyleFiles):
     """`f_style(x) = g_y⁻¹(A_style g_x(x))`: content goes through g_x, a style is an operator.
 
     Styles are mixed, weakened, undone and composed by linear algebra on their operators, which
@@ -36,16 +33,17 @@ class StyleTransfer(nn.Module, Saveable):
     Args:
         g_x: Bijection of contents (C, H, W) to latents (c, h, w), of layers that resize.
         g_y: Bijection of stylized images, with latents of the same shape.
-        styles: Convolutions of latents by name.
+        styles: Convolutions of latents by name, all of one class, so that they add up.
 
     Raises:
         ShapeError: If the latents or the operators do not fit.
+        RangeError: If an operator is no convolution, or of another kind than the others.
 
     Example:
         >>> import torch, linearizer as lz
         >>> from linearizer.applications import StyleTransfer
         >>> g = [lz.style_bijection((3, 16, 16), depth=1, width=8) for _ in range(2)]
-        >>> negative = lz.CircularConvolution(-torch.eye(48)[..., None, None], (4, 4))
+        >>> negative = lz.SymmetricConvolution(-torch.eye(48)[..., None, None], (4, 4))
         >>> model = StyleTransfer(*g, {"negative": negative})
         >>> model.stylize(torch.zeros(2, 3, 30, 50), "negative").shape
         torch.Size([2, 3, 30, 50])
@@ -57,7 +55,7 @@ class StyleTransfer(nn.Module, Saveable):
         self,
         g_x: Bijection,
         g_y: Bijection,
-        styles: Mapping[str, CircularConvolution] | None = None,
+        styles: Mapping[str, Convolution] | None = None,
     ) -> None:
         super().__init__()
         sizes.check_pair(g_x, g_y)
@@ -73,7 +71,12 @@ class StyleTransfer(nn.Module, Saveable):
         """The names of the styles."""
         return list(self.styles)
 
-    def add(self, name: str, operator: CircularConvolution) -> None:
+    @property
+    def kind(self) -> type[Convolution]:
+        """The class of all styles, and of those to come."""
+        return type(self.operator(self.names[0])) if self.names else SymmetricConvolution
+
+    def add(self, name: str, operator: Convolution) -> None:
         """Make an operator a style.
 
         Raises:
@@ -84,6 +87,12 @@ class StyleTransfer(nn.Module, Saveable):
             raise RangeError(
                 f"expected a name of letters, digits, '-' and '_', got {name!r}; rename the style"
             )
+        kind = self.kind if set(self.names) - {name} else Convolution
+        if not isinstance(operator, kind):
+            raise RangeError(
+                f"expected a {kind.__name__} as a style of this model, got a "
+                f"{type(operator).__name__}; fit the style for this model"
+            )
         if (operator.in_shape, operator.out_shape) != (self.g_x.out_shape, self.g_y.out_shape):
             raise ShapeError(
                 f"expected an operator {self.g_x.out_shape} -> {self.g_y.out_shape}, got "
@@ -91,7 +100,7 @@ class StyleTransfer(nn.Module, Saveable):
             )
         self.styles[name] = operator
 
-    def operator(self, style: str) -> CircularConvolution:
+    def operator(self, style: str) -> Convolution:
         """The operator of a style.
 
         Raises:
@@ -100,10 +109,10 @@ class StyleTransfer(nn.Module, Saveable):
         if style not in self.styles:
             known = ", ".join(self.names) or "none yet"
             raise RangeError(f"expected a style of {known}, got '{style}'; add it first")
-        operator: CircularConvolution = self.styles[style]  # type: ignore[assignment]
+        operator: Convolution = self.styles[style]  # type: ignore[assignment]
         return operator
 
-    def mix(self, weights: Mapping[str, float]) -> CircularConvolution:
+    def mix(self, weights: Mapping[str, float]) -> Convolution:
         """`Σ_s w_s A_s`; the weights need not sum to one.
 
         Raises:
@@ -116,10 +125,7 @@ class StyleTransfer(nn.Module, Saveable):
             )
         for name, weight in weights.items():
             check_between(weight, -1e6, 1e6, f"the weight of {name}")
-        kernels = analysis.on_one_side([self.operator(name).kernel for name in weights])
-        total = sum(w * k for w, k in zip(weights.values(), kernels, strict=True))
-        assert isinstance(total, Tensor), "there is a style"
-        return CircularConvolution(total, self.g_x.out_shape[1:])
+        return analysis.mixed([self.operator(name) for name in weights], weights.values())
 
     def interpolate(self, a: str, b: str, s: float, *, geodesic: bool = False) -> LinearOperator:
         """From style a at s = 0 to style b at s = 1.
@@ -180,18 +186,26 @@ class StyleTransfer(nn.Module, Saveable):
         return styled[crop] if cropped else styled
 
     @torch.no_grad()
-    def undo(self, images: Tensor, style: str | Mapping[str, float] | LinearOperator) -> Tensor:
+    def undo(
+        self,
+        images: Tensor,
+        style: str | Mapping[str, float] | LinearOperator,
+        *,
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> Tensor:
         """The contents that were stylized, by the pseudo-inverse `g_x⁻¹(A⁺ g_y(x))`.
 
         The images must be the very numbers that `stylize` returned. Rounding them to 8 bits, or
         cropping them from padded ones, is amplified by the condition number of the style and the
         slopes of g, and what comes back is noise. A⁺ is computed in float64: in float32 rounding
-        alone would hide the weakest directions of an operator this large.
+        alone would hide the weakest directions of an operator this large. `progress` is called
+        with the share of the frequencies that is done.
         """
         whole, crop = self._padded(images)
         f = self.at(whole.shape[-2:], self._chosen(style))
-        inverse = linalg.pinv(analysis.in_double(f.operator)).to(f.operator.dtype)
-        return f.g_x.inverse(inverse(f.g_y(whole)))[crop]
+        latent = f.g_y(whole)
+        undone = linalg.solve(analysis.in_double(f.operator), latent.double(), progress)
+        return f.g_x.inverse(undone.to(latent.dtype))[crop]
 
     @torch.no_grad()
     def compose(self, images: Tensor, first: str, second: str) -> Tensor:
@@ -243,8 +257,9 @@ class StyleTransfer(nn.Module, Saveable):
         ridge: float = 1e-4,
         kernel_size: int | None = 5,
         refinement: int = 0,
+        kind: type[Convolution] | None = None,
         progress: Callable[[float], None] = lambda loss: None,
-    ) -> CircularConvolution:
+    ) -> Convolution:
         """The operator of pairs of images, `A g_x(x) ≈ g_y(y)`, without touching g.
 
         Least squares between latents, in closed form. Latents that are near need not be images
@@ -255,6 +270,7 @@ class StyleTransfer(nn.Module, Saveable):
             ridge: Of `ConvolutionLeastSquares.solve`.
             kernel_size: Of `ConvolutionLeastSquares.solve`; None for a kernel of the images' size.
             refinement: Steps of `refine_convolution`, for which all pairs are kept in memory.
+            kind: Class of the operator; that of the other styles if not given.
             progress: Is called with the loss of each such step.
 
         Raises:
@@ -263,6 +279,7 @@ class StyleTransfer(nn.Module, Saveable):
         return fitting.fit_operator(
             self.g_x,
             self.g_y,
+            self.kind if kind is None else kind,
             pairs,
             ridge=ridge,
             kernel_size=kernel_size,
@@ -271,7 +288,7 @@ class StyleTransfer(nn.Module, Saveable):
         )
 
     @torch.no_grad()
-    def from_picture(self, contents: Iterable[Tensor], picture: Tensor) -> CircularConvolution:
+    def from_picture(self, contents: Iterable[Tensor], picture: Tensor) -> Convolution:
         """A style from one picture: whitening and coloring of the latents' channels.
 
         `S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
@@ -289,46 +306,7 @@ class StyleTransfer(nn.Module, Saveable):
         whole, _ = self._padded(picture)
         target = fitting.second_moment(sizes.resized(self.g_y, whole.shape[-2:])(whole))
         kernel = fitting.transport(torch.stack(moments).mean(0), target).to(whole.dtype)
-        return CircularConvolution(kernel[..., None, None], self.g_x.out_shape[1:])
-
-    # Files
-
-    def fingerprint(self) -> str:
-        """A hash of the weights of g_x and g_y: styles belong to one pair of bijections."""
-        return files.fingerprint(self.g_x, self.g_y)
-
-    def saved_parts(self) -> dict[str, Saveable]:
-        """The bijections in the folder, and each style in `styles/NAME`, to pass on alone."""
-        mark = self.fingerprint()
-        styles = {f"{STYLES}/{name}": Style(self.operator(name), mark) for name in self.names}
-        return {".": StyleTransfer(self.g_x, self.g_y), **styles}
-
-    def save_style(self, name: str, folder: str | Path, **options: Any) -> Path:
-        """Write one style into `folder/styles/NAME`, and return where."""
-        place = f"{STYLES}/{name}"
-        style = Style(self.operator(name), self.fingerprint())
-        save_parts({place: style}, Path(folder), **options)
-        return Path(folder) / place
-
-    def load_style(self, place: str | Path, name: str | None = None) -> str:
-        """Add a style that `save_style` wrote, and return its name, that of the folder.
-
-        Raises:
-            FileFormatError: If it is no style, or was made with other bijections.
-        """
-        name = name or Path(place).name
-        self.add(name, files.read_style(place, self.fingerprint()))
-        return name
-
-    def loaded_from(self, folder: Path) -> None:
-        """Add every style beside the bijections."""
-        for place in self.parts_in(folder)[1:]:
-            self.load_style(place)
-
-    def parts_in(self, folder: Path) -> list[Path]:
-        """The folder of the bijections, and that of each style."""
-        styles = files_in(folder, f"{STYLES}/*/{CONFIG_FILE}")
-        return [folder, *(folder / name for name in (Path(n).parent for n in styles))]
+        return self.kind(kernel[..., None, None], self.g_x.out_shape[1:])
 
     # Details
 
