@@ -27,7 +27,8 @@ from linearizer.display.tables import page_markdown
 from linearizer.evaluation.style import style_page
 from linearizer.metrics import psnr_db
 from linearizer.runs import StyleRun
-from linearizer.training.style_run import open_contents, taught, train_style
+from linearizer.training.lessons import taught
+from linearizer.training.style_run import open_contents, train_style
 from linearizer.training.teachers import FastNeuralStyle, teach
 
 # Contents and refining steps of an added style; the second is what the command does by itself.

@@ -188,6 +188,9 @@ class StyleRun(Run):
     kernel: Annotated[
         int, Option("Side of a style's kernel, odd; 1 mixes channels alone.", 1, 1001)
     ] = 5
+    variations: Annotated[
+        int, Option("Styles in other colors, for a g that fits styles it never saw.", 0, 1000)
+    ] = 6
     steps: Annotated[int, Option("Optimizer steps.", 1, MOST_STEPS)] = 6000
     precision: Annotated[Precision, Option("Type of the couplings' networks in training.")] = "32"
     objective: Annotated[

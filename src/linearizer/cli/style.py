@@ -102,8 +102,9 @@ def add(
     The solution between latents is refined by a few whitened gradient steps on the images;
     with --refine 0 it stays the closed form.
     """
+    from linearizer.training.lessons import taught  # noqa: PLC0415
     from linearizer.training.style_fit import fit_with_progress, pairs_in  # noqa: PLC0415
-    from linearizer.training.style_run import contents_of, taught  # noqa: PLC0415
+    from linearizer.training.style_run import contents_of  # noqa: PLC0415
     from linearizer.training.teachers import FastNeuralStyle  # noqa: PLC0415
     from linearizer.verification import certify  # noqa: PLC0415
 

@@ -35,7 +35,7 @@ class Images:
             >>> Images.from_bytes(pixels, torch.zeros(2)).images.flatten().tolist()
             [-1.0, 1.0]
         """
-        return cls(pixels.float().div_(127.5).sub_(1), labels, quantization_levels=256)
+        return cls(from_bytes(pixels), labels, quantization_levels=256)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -141,6 +141,11 @@ def as_bytes(images: Tensor) -> Tensor:
         [0, 128, 255]
     """
     return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def from_bytes(pixels: Tensor) -> Tensor:
+    """Images stored in bytes as numbers in [-1, 1]: byte b becomes b / 127.5 - 1."""
+    return pixels.float().div_(127.5).sub_(1)
 
 
 def resized(image: Tensor, size: Sequence[int]) -> Tensor:

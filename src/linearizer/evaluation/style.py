@@ -17,10 +17,12 @@ from linearizer.evaluation.likeness import LPIPS_MISSING, LPIPS_NETWORK, capped_
 from linearizer.metrics import LPIPS, psnr_db
 from linearizer.operators import Convolution
 from linearizer.saving.run_information import Opened
-from linearizer.training.style_run import TEACHING_BATCH, contents_of, taught
+from linearizer.training.lessons import taught
+from linearizer.training.style_run import contents_of
 from linearizer.training.teachers import FastNeuralStyle
 
 BASELINE_PAIRS = 1000
+BATCH = 50
 
 
 def evaluate_styles(
@@ -63,10 +65,10 @@ def measure_styles(
         operator, condition = model.operator(name), model.cond(name)
         truth = _truth(teacher, contents, name)
         started = time.perf_counter()
-        made = torch.cat([model.stylize(x, name) for x in contents.split(TEACHING_BATCH)])
+        made = torch.cat([model.stylize(x, name) for x in contents.split(BATCH)])
         seconds = (time.perf_counter() - started) / len(contents)
-        undone = torch.cat([model.undo(y, name) for y in made.split(TEACHING_BATCH)])
-        again = torch.cat([model.stylize(x, name) for x in undone.split(TEACHING_BATCH)])
+        undone = torch.cat([model.undo(y, name) for y in made.split(BATCH)])
+        again = torch.cat([model.stylize(x, name) for x in undone.split(BATCH)])
         pixels = pixel_baseline(model, pairs, _truth(teacher, pairs, name), operator)
         linear = pixels.stylize(contents, "fitted").clamp(-1, 1)
         rows[name] = {
@@ -146,4 +148,4 @@ def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, flo
 
 
 def _truth(teacher: nn.Module, contents: Tensor, name: str) -> Tensor:
-    return torch.cat([y for _, y in taught(teacher, contents, name)])
+    return torch.cat([y for _, y in taught(teacher, contents, name, shifted=False)])

@@ -17,10 +17,8 @@ with needs_extra("lightning", "train"):
         LearnedProjectionTraining,
         PrincipalProjectionTraining,
     )
-    from linearizer.training.objectives.style_matching import (
-        HypernetworkStyleTraining,
-        StyleTraining,
-    )
+    from linearizer.training.objectives.style_hypernetwork import HypernetworkStyleTraining
+    from linearizer.training.objectives.style_matching import StyleTraining
 
 __all__ = [
     "PRESETS",

@@ -1,19 +1,16 @@
 """`linearizer train style`: one pair of bijections, and an operator a teacher."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from lightning.pytorch import LightningModule
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from linearizer._checks import Shape
-from linearizer._files import atomic_write
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.data import Images, open_data
-from linearizer.data.images import as_bytes
+from linearizer.data.images import from_bytes
 from linearizer.errors import RangeError
 from linearizer.operators import SymmetricConvolution
 from linearizer.presets import style_bijection
@@ -22,11 +19,11 @@ from linearizer.saving.run_information import Opened
 from linearizer.training import HypernetworkStyleTraining, StyleTraining, TrainingBudget
 from linearizer.training.config import average_decay
 from linearizer.training.job import Job, train_and_save
-from linearizer.training.objectives.style_matching import StyleMatching
-from linearizer.training.progress import track
-from linearizer.training.teachers import FastNeuralStyle, teach
+from linearizer.training.lessons import lessons_of
+from linearizer.training.objectives.style_matching import Lessons, StyleMatching
+from linearizer.training.teachers import FastNeuralStyle
 
-BATCH, TEACHING_BATCH = 32, 50
+BATCH = 16
 NAMED_SIZES = {"faces64": 64}
 
 
@@ -41,13 +38,12 @@ def train_style(run: StyleRun) -> None:
     train = train.take(torch.arange(min(len(train), wanted)))
 
     def module(checkpoints: Path) -> StyleMatching:
-        targets = torch.stack(
-            [_targets(checkpoints, name, network, train) for name, network in networks.items()]
-        )
+        lessons = lessons_of(networks, train.images, checkpoints, halved=not by_paper)
         torch.manual_seed(run.seed)
-        model = untrained(run, train, targets)
-        objective = HypernetworkStyleTraining if by_paper else StyleTraining
-        return objective(model, targets, run.steps)
+        model = untrained(run, lessons[-1])
+        if by_paper:
+            return HypernetworkStyleTraining(model, lessons, run.steps)
+        return StyleTraining(model, lessons, run.steps, run.variations)
 
     def finish(trained: LightningModule) -> StyleTransfer:
         assert isinstance(trained, StyleMatching)
@@ -93,12 +89,13 @@ def open_contents(
     return parts
 
 
-def untrained(run: StyleRun, contents: Images, targets: Tensor) -> StyleTransfer:
+def untrained(run: StyleRun, lessons: Lessons) -> StyleTransfer:
     """Bijections initialized on contents and targets, and the identity as every style."""
-    g_x = style_bijection(contents.shape, depth=run.depth, width=run.width)
-    g_y = style_bijection(contents.shape, depth=run.depth, width=run.width)
-    g_x.initialize(contents.images[:64].repeat(2, 1, 1, 1))  # ActNorm takes two images or more
-    g_y.initialize(targets[:, :16].flatten(0, 1).repeat(2, 1, 1, 1) / 127.5 - 1)
+    shape = lessons.contents.shape[1:]
+    g_x, g_y = (style_bijection(shape, depth=run.depth, width=run.width) for _ in range(2))
+    # ActNorm takes two images or more.
+    g_x.initialize(from_bytes(lessons.contents[:64].repeat(2, 1, 1, 1)))
+    g_y.initialize(from_bytes(lessons.targets[:, :16].flatten(0, 1).repeat(2, 1, 1, 1)))
     styles = {name: _identity(g_x.out_shape, run.operator, run.kernel) for name in run.teachers}
     return StyleTransfer(g_x, g_y, styles)
 
@@ -114,24 +111,6 @@ def _identity(shape: Shape, kind: str, side: int) -> SymmetricConvolution:
         within = torch.eye(channels)[..., None, None]
         parameter.register_hook(lambda gradient: gradient * within.to(gradient))
     return SymmetricConvolution(parameter, size)
-
-
-def _targets(folder: Path, name: str, teacher: nn.Module, contents: Images) -> Tensor:
-    """What a teacher makes of all contents, as bytes; kept, so that a resumed run has it."""
-    path = folder / f"{name}.safetensors"
-    if path.exists():
-        return load_file(path)["targets"]
-    targets = torch.cat([as_bytes(y) for _, y in taught(teacher, contents.images, name)])
-    with atomic_write(path) as whole:
-        save_file({"targets": targets}, whole)
-    return targets
-
-
-def taught(teacher: nn.Module, contents: Tensor, name: str) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of contents and what a teacher makes of them, with a progress bar."""
-    batches = contents.split(TEACHING_BATCH)
-    for x in track(batches, f"The teacher {name}"):
-        yield x, teach(teacher, x)
 
 
 def contents_of(

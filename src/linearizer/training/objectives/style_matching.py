@@ -1,91 +1,165 @@
 """Training bijections and styles together, to do what teachers do."""
 
 import abc
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import avg_pool2d, pixel_unshuffle
 
 from linearizer.applications import StyleTransfer
+from linearizer.applications.style_transfer.sizes import operator_for, resized
+from linearizer.data.images import from_bytes
 from linearizer.training.objectives.optimization import CosineTraining
+
+GRID_WEIGHT = 0.5
+"""Of errors that repeat with the period of the blocks, beside 1 for the squared error."""
+OTHERS = 4
+"""One of so many contents meets a style that is not kept."""
+
+
+class Lessons(NamedTuple):
+    """Contents of one size, and what each teacher makes of them, as bytes.
+
+    Attributes:
+        contents: (N, C, H, W).
+        targets: (teachers, N, C, H, W).
+    """
+
+    contents: Tensor
+    targets: Tensor
 
 
 class StyleMatching(CosineTraining, abc.ABC):
     """Lowers `|g_y⁻¹(A_s g_x(x)) - y_s|²` over contents x, styles s and the teachers' y_s.
 
     Each content of a batch meets one style; batches carry the contents' numbers as labels, by
-    which their targets are found.
+    which their lessons are found. The steps take the sizes in turn, and of larger contents fewer.
+    An error that repeats with the blocks of g is seen before any other, so it weighs more.
 
     Args:
         model: With all styles; trained in place.
-        targets: Bytes (styles, contents, C, H, W) in the order of `model.names`.
+        lessons: The same contents at one size or more, the smallest first; the teachers in the
+            order of `model.names`.
         steps: Steps of the whole run, for the decay of the learning rate.
         learning_rate: Peak learning rate.
     """
 
     def __init__(
-        self, model: StyleTransfer, targets: Tensor, steps: int, learning_rate: float = 2e-3
+        self,
+        model: StyleTransfer,
+        lessons: Sequence[Lessons],
+        steps: int,
+        learning_rate: float = 2e-3,
     ) -> None:
         super().__init__(steps, learning_rate, weight_decay=0.0)
-        self.model, self.targets = model, targets
+        self.model, self.lessons = model, lessons
 
     @abc.abstractmethod
     def operate(self, style: int, z: Tensor) -> Tensor:
         """The operator of style number `style` on latents (B, c, h, w)."""
 
+    def style_at(self, turn: int) -> int:
+        """The number of the style that the content number `turn` of all meets."""
+        return turn % len(self.model.names)
+
+    def target(self, style: int, lessons: Lessons, numbers: Tensor) -> Tensor:
+        """What a style makes of the contents of these numbers, in [-1, 1]."""
+        return from_bytes(lessons.targets[style, numbers])
+
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The mean squared error of a batch, every style on its share of it."""
-        x, number = batch
-        z = self.model.g_x(x)
-        latents, truth = [], []
-        for s in range(len(self.model.names)):
-            share = slice(s, None, len(self.model.names))
-            latents.append(self.operate(s, z[share]))
-            truth.append(self.targets[s, number[share].cpu()])
-        made = self.model.g_y.inverse(torch.cat(latents))
-        loss = mse_loss(made, torch.cat(truth).to(made) / 127.5 - 1)
-        self.log("loss", loss, sync_dist=True)
-        return loss
+        """The squared error of a batch, every style on its share of it."""
+        round_, size = divmod(self.global_step, len(self.lessons))
+        lessons = self.lessons[size]
+        times = lessons.contents[0].numel() // self.lessons[0].contents[0].numel()
+        numbers = batch[1][: max(1, len(batch[1]) // times)].cpu()
+        styles = [self.style_at(round_ * len(numbers) + i) for i in range(len(numbers))]
+        shares = {s: numbers[torch.tensor(styles) == s] for s in sorted(set(styles))}
+        g_x, g_y = (
+            resized(g, lessons.contents.shape[-2:]) for g in (self.model.g_x, self.model.g_y)
+        )
+        z = g_x(from_bytes(lessons.contents[torch.cat([*shares.values()])]).to(batch[0]))
+        parts = z.split([len(share) for share in shares.values()])
+        latents = [self.operate(s, part) for s, part in zip(shares, parts, strict=True)]
+        made = g_y.inverse(torch.cat(latents))
+        truth = torch.cat([self.target(s, lessons, share) for s, share in shares.items()])
+        error = made - truth.to(made)
+        squared = error.square().mean()
+        self.log("loss", squared, sync_dist=True)
+        return squared + GRID_WEIGHT * block_pattern(error, self.model.factor)
 
 
 class StyleTraining(StyleMatching):
-    """Trains the bijections together with the operators that the model has."""
+    """Trains the bijections together with the operators that the model has, and with others.
 
-    def operate(self, style: int, z: Tensor) -> Tensor:
-        """The operator of style number `style` on latents (B, c, h, w)."""
-        return self.model.operator(self.model.names[style])(z)
+    A g that has seen few styles fits few. So some contents meet styles that are not kept: those
+    of the teachers in other colors, and the one that leaves contents as they are.
 
-
-class HypernetworkStyleTraining(StyleMatching):
-    """Trains the paper's operators: one number per channel, from a network of the style.
-
-    `A_s = diag(h(s))`, where h is a small perceptron of the style's place on [0, 1], as in the
-    script that goes with arXiv:2510.08570: 48 numbers a style. `resolve` writes them into the
-    model as ordinary operators.
+    Args:
+        model: With all styles; trained in place.
+        lessons: As `StyleMatching` takes them.
+        steps: Steps of the whole run, for the decay of the learning rate.
+        variations: How many styles in other colors; none, and all contents meet the teachers.
+        learning_rate: Peak learning rate.
     """
 
-    def __init__(
-        self, model: StyleTransfer, targets: Tensor, steps: int, learning_rate: float = 2e-3
-    ) -> None:
-        super().__init__(model, targets, steps, learning_rate)
-        channels = model.g_x.out_shape[0]
-        self.network = nn.Sequential(nn.Linear(1, 64), nn.SiLU(), nn.Linear(64, channels))
+    colors: Tensor
 
-    def numbers(self, style: int) -> Tensor:
-        """The diagonal of A_s; near the identity at the start."""
-        place = style / max(len(self.model.names) - 1, 1)
-        index = next(self.network.parameters()).new_full((1,), place)
-        numbers: Tensor = 1 + self.network(index)
-        return numbers
+    def __init__(
+        self,
+        model: StyleTransfer,
+        lessons: Sequence[Lessons],
+        steps: int,
+        variations: int = 0,
+        learning_rate: float = 2e-3,
+    ) -> None:
+        super().__init__(model, lessons, steps, learning_rate)
+        first, channels = model.operator(model.names[0]), model.g_x.in_shape[0]
+        count = variations + 1 if variations else 0
+        self.others = nn.ModuleList(copy.deepcopy(first) for _ in range(count))
+        matrices = torch.empty(variations, channels, channels)
+        for matrix in matrices:  # mixes channels, of which some are negatives, and keeps grays gray
+            nn.init.orthogonal_(matrix)
+        self.register_buffer("colors", matrices)
+
+    def style_at(self, turn: int) -> int:
+        """The teachers in turn; in place of every fourth one of the others, if there are any."""
+        count = len(self.model.names)
+        if not len(self.others):
+            return turn % count
+        lesson, is_other = turn // OTHERS, turn % OTHERS == OTHERS - 1
+        if is_other:
+            return count + lesson % len(self.others)
+        return (turn - lesson) % count
+
+    def target(self, style: int, lessons: Lessons, numbers: Tensor) -> Tensor:
+        """What a style makes of the contents of these numbers, in [-1, 1]."""
+        other = style - len(self.model.names)
+        if other < 0:
+            return super().target(style, lessons, numbers)
+        if other == len(self.colors):
+            return from_bytes(lessons.contents[numbers])
+        made = super().target(other % len(self.model.names), lessons, numbers)
+        return torch.einsum("oc,nchw->nohw", self.colors[other].cpu(), made).clamp(-1, 1)
 
     def operate(self, style: int, z: Tensor) -> Tensor:
-        """The diagonal operator of a style on latents."""
-        return self.numbers(style)[:, None, None] * z
+        """The operator of style number `style` on latents (B, c, h, w); the others come last."""
+        other = style - len(self.model.names)
+        operator = self.others[other] if other >= 0 else self.model.styles[self.model.names[style]]
+        out: Tensor = operator_for(z.shape[-3:], operator)(z)  # type: ignore[arg-type]
+        return out
 
-    @torch.no_grad()
-    def resolve(self) -> None:
-        """Write what the network makes into the model's operators."""
-        size = self.model.g_x.out_shape[1:]
-        for s, name in enumerate(self.model.names):
-            kernel = torch.diag(self.numbers(s))[..., None, None]
-            self.model.add(name, self.model.kind(kernel, size))
+
+def block_pattern(error: Tensor, block: int) -> Tensor:
+    """The mean square of what errors (N, C, H, W) repeat from block to block.
+
+    That is their average over 4 × 4 neighboring blocks, by place in a block and without the mean
+    of all places. It is multiplied by the number of these blocks, so that errors without any
+    pattern give about their own mean square.
+    """
+    places = pixel_unshuffle(error, block).unflatten(1, (error.shape[1], block**2))
+    side = min(4, *places.shape[-2:])
+    repeated = avg_pool2d(places.flatten(1, 2), side).unflatten(1, places.shape[1:3])
+    return side**2 * (repeated - repeated.mean(2, keepdim=True)).square().mean()
