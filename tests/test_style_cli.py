@@ -191,10 +191,9 @@ def test_evaluate_compares_with_teachers_pictures_and_pixels(run, place, tmp_pat
     written = (tmp_path / "style-evaluation.md").read_text()
     assert written.count("| wild |") == 6
     assert written.count("| calm |") == 6
-    assert all(len(line) <= 60 for line in done.stdout.splitlines() if line.startswith("wild"))
 
 
-def test_evaluate_measures_a_model_of_teachers_as_perfect(place, tmp_path):
+def test_a_style_that_does_what_its_teacher_does_is_measured_as_perfect(place, tmp_path):
     """Where the teacher does nothing and the style neither, everything has a known result."""
     torch.manual_seed(0)
     g = lz.style_bijection((3, 32, 32), depth=1, width=4)
