@@ -1,5 +1,6 @@
 """What styles cost: time an image, large pictures, and the algebra of one operator."""
 
+import math
 import os
 import resource
 import subprocess
@@ -65,8 +66,9 @@ def large_pictures(run: Path, name: str, scratch: Path) -> list[str]:
         )
         taken_off = _command("style", "undo", run, styled, "--out", undone, "--overwrite")
         psnr = psnr_db(read_image(undone), read_image(photo))
+        equal = "the same picture" if math.isinf(psnr) else f"{psnr:.1f} dB"
         cells = (f"{took:.0f} | {peak:.1f}" for took, peak in (applied, taken_off))
-        lines.append(f"| {width}×{height} | {' | '.join(cells)} | {psnr:.1f} dB |")
+        lines.append(f"| {width}×{height} | {' | '.join(cells)} | {equal} |")
     return [*lines, ""]
 
 

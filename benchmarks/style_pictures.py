@@ -34,7 +34,9 @@ WEIGHTS = (0.0, 0.5)
 """Of the contents, in a style of one picture."""
 TILE = 160
 LABEL = 26
-"""Height of a line of labels in pixels, and of the letters 18."""
+"""Height of a line of labels in pixels, of letters of 18."""
+MARGIN = 210
+"""Width of the labels of rows."""
 
 
 def image(name: str, size: tuple[int, int] | None = None) -> Tensor:
@@ -49,7 +51,7 @@ def save_at_full_size(
     path: Path, rows: Sequence[Tensor], column_labels: Sequence[str], row_labels: Sequence[str] = ()
 ) -> None:
     """Rows of images (k, 3, H, W) as one picture of just their pixels, with labels."""
-    side = 190 if row_labels else 0
+    side = MARGIN if row_labels else 0
     pixels = as_picture(mosaic(rows).movedim(-1, 0) * 2 - 1)
     whole = Image.new("RGB", (pixels.width + side, pixels.height + LABEL), "white")
     whole.paste(pixels, (side, LABEL))
@@ -61,7 +63,7 @@ def save_at_full_size(
     for i, label in enumerate(row_labels):
         middle = LABEL + i * (height + GAP) + height // 2
         draw.text((side - 8, middle), label, "black", font, anchor="rm")
-    whole.save(path, optimize=True)
+    whole.save(path)
 
 
 def strips(model: StyleTransfer, teachers: Mapping[str, Path], out: Path) -> list[str]:
@@ -69,9 +71,9 @@ def strips(model: StyleTransfer, teachers: Mapping[str, Path], out: Path) -> lis
     lines = [
         "## Photographs",
         "",
-        f"{FULL[1]}×{FULL[0]} pixels, of which none is left out or resized below: open a picture "
-        "to see it at 100 %. From left to right the content, the teacher, ours, and ours undone. "
-        "Squares of the first two photographs were trained on, the third was held out.",
+        f"Each photograph has {FULL[1]}×{FULL[0]} pixels, and so has each of its pictures: open "
+        "one to see all of them. From left to right the content, the teacher, ours, and ours "
+        "undone. Squares of the first two photographs were trained on, the third was held out.",
         "",
     ]
     photographs = torch.stack([image(name, FULL) for name in SHOWN])
