@@ -71,7 +71,7 @@ class _HalfNormalized(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.half = channels // 2
-        # Instance normalization is that of groups of one channel; torch's own refuses empty batches.
+        # Groups of one channel: the same as InstanceNorm2d, which refuses empty batches.
         self.norm = nn.GroupNorm(self.half, self.half)
 
     def forward(self, x: Tensor) -> Tensor:
