@@ -86,7 +86,9 @@ def add(
     ] = None,
     content: Annotated[
         str | None,
-        typer.Option(help="Contents for a teacher or a picture; by default those of the run."),
+        typer.Option(
+            help="Contents for a teacher or a picture; by default those of the run, if it is on this machine, or pieces of free photographs."
+        ),
     ] = None,
     data_dir: DataDir = None,
     contents: Annotated[int, whole(min=16, help="Use so many of them.")] = 500,
@@ -104,7 +106,7 @@ def add(
     """
     from linearizer.training.lessons import taught  # noqa: PLC0415
     from linearizer.training.style_fit import fit_with_progress, pairs_in  # noqa: PLC0415
-    from linearizer.training.style_run import contents_of  # noqa: PLC0415
+    from linearizer.training.style_run import contents_to_add  # noqa: PLC0415
     from linearizer.training.teachers import FastNeuralStyle  # noqa: PLC0415
     from linearizer.verification import certify  # noqa: PLC0415
 
@@ -120,7 +122,7 @@ def add(
     if pairs is not None:
         lessons = pairs_in(pairs, model)
     else:
-        images = contents_of(opened, content, data_dir)[0].images[:contents]
+        images = contents_to_add(opened, content, data_dir, contents)
         if teacher is not None:
             lessons = taught(FastNeuralStyle.from_file(teacher), images, name)
     if picture is not None:

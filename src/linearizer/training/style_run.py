@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import nn
+from torch import Tensor, nn
 
 from linearizer._checks import Shape
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
-from linearizer.data import Images, open_data
+from linearizer.data import Images, open_data, pieces_of_photographs
 from linearizer.data.images import from_bytes
 from linearizer.errors import RangeError
 from linearizer.operators import SymmetricConvolution
@@ -123,3 +123,12 @@ def contents_of(
     if data_dir is None and content is None and run.note.get("data_dir"):
         data_dir = Path(run.note["data_dir"])
     return open_contents(name, data_dir, run.model.g_x.in_shape[1], run.note.get("seed", 0))
+
+
+def contents_to_add(
+    run: Opened[StyleTransfer], content: str | None, data_dir: Path | None, count: int
+) -> Tensor:
+    """Contents to add a style with: those of `contents_of`, or pieces of two free photographs."""
+    if content is None and run.note.get("content") is None:
+        return pieces_of_photographs(count, run.model.g_x.in_shape[1], gray=False)
+    return contents_of(run, content, data_dir)[0].images[:count]
