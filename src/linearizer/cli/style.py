@@ -87,7 +87,8 @@ def add(
     content: Annotated[
         str | None,
         typer.Option(
-            help="Contents for a teacher or a picture; by default those of the run, if it is on this machine, or pieces of free photographs."
+            help="Contents for a teacher or a picture; by default those of the run, or else "
+            "pieces of free photographs."
         ),
     ] = None,
     data_dir: DataDir = None,
