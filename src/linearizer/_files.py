@@ -55,17 +55,24 @@ def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"more than {LARGEST_JSON} bytes")
-        return json.loads(
-            path.read_text(encoding="utf-8"),
-            parse_float=_finite,
-            parse_constant=_finite,
-            object_pairs_hook=_without_twins,
-        )
+        return parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(
             f"expected JSON in {path}, got something else ({short(error)}); the file is damaged: "
             "save or download the model again"
         ) from error
+
+
+def parse_json(text: str) -> Any:
+    """What a text of JSON holds.
+
+    Raises:
+        ValueError: If it is none, names a key twice, or holds a number that is not finite.
+        RecursionError: If it is nested too deeply.
+    """
+    return json.loads(
+        text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_without_twins
+    )
 
 
 def short(value: object) -> str:

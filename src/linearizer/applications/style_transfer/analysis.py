@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import linalg
-from linearizer._checks import check_between
+from linearizer._checks import Shape, check_between
 from linearizer.errors import RangeError
 from linearizer.operators import CircularConvolution, LinearOperator
 
@@ -90,6 +90,31 @@ def on_geodesic(A: CircularConvolution, B: CircularConvolution, s: float) -> Lin
     start = in_double(A)
     step = linalg.power(linalg.fuse(linalg.pinv(start) @ in_double(B)), s)
     return linalg.fuse(start @ step).to(A.dtype)
+
+
+def cond(A: LinearOperator) -> float:
+    """The condition number, computed in float64."""
+    return float(linalg.cond(in_double(A)))
+
+
+def identity(shape: Shape, like: Tensor | None) -> CircularConvolution:
+    """The convolution that leaves latents (c, h, w) as they are, in the dtype of a tensor."""
+    eye = torch.eye(shape[0])
+    return CircularConvolution((eye if like is None else eye.to(like))[..., None, None], shape[1:])
+
+
+def mixed(
+    operators: Sequence[CircularConvolution], weights: Sequence[float]
+) -> CircularConvolution:
+    """`Σ w_i A_i` of operators on one size."""
+    kernels = on_one_side([A.kernel for A in operators])
+    total = torch.stack([w * k for w, k in zip(weights, kernels, strict=True)]).sum(0)
+    return CircularConvolution(total, operators[0].size)
+
+
+def on_line(P: CircularConvolution, A: CircularConvolution, s: float) -> CircularConvolution:
+    """`(1 - s) P + s A`."""
+    return mixed([P, A], [1 - s, s])
 
 
 def on_one_side(kernels: Sequence[Tensor]) -> list[Tensor]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from linearizer.errors import FileFormatError
+from linearizer.errors import FileFormatError, RangeError
 from linearizer.operators import CircularConvolution
 from linearizer.saving import Saveable
 
@@ -25,6 +25,14 @@ class Style(nn.Module, Saveable):
     def __init__(self, operator: CircularConvolution, fingerprint: str) -> None:
         super().__init__()
         self.operator, self.fingerprint = operator, fingerprint
+
+
+def check_name(name: str) -> None:
+    """Raise unless a style of this name can be a folder."""
+    if not name.replace("-", "_").isidentifier():
+        raise RangeError(
+            f"expected a name of letters, digits, '-' and '_', got {name!r}; rename the style"
+        )
 
 
 def read_style(place: str | Path, mark: str) -> CircularConvolution:
