@@ -151,7 +151,7 @@ def interpolate(
     """Walk from one style to another, as a strip and as a GIF."""
     from linearizer.display.output import new_file, new_picture  # noqa: PLC0415  (slow to import)
     from linearizer.display.pictures import save_mosaic  # noqa: PLC0415
-    from linearizer.training.progress import track  # noqa: PLC0415
+    from linearizer.display.progress import track  # noqa: PLC0415
 
     strip = new_picture(out, overwrite=overwrite)
     gif = new_file(out.with_suffix(".gif"), overwrite=overwrite)

@@ -14,6 +14,7 @@ from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
+from linearizer.display.progress import track
 from linearizer.errors import RangeError
 from linearizer.operators import CircularConvolution
 from linearizer.presets import style_bijection
@@ -23,7 +24,6 @@ from linearizer.training import HypernetworkStyleTraining, StyleTraining, Traini
 from linearizer.training.config import average_decay
 from linearizer.training.job import Job, train_and_save
 from linearizer.training.objectives.style_matching import StyleMatching
-from linearizer.training.progress import track
 from linearizer.training.teachers import FastNeuralStyle, teach
 
 BATCH, TEACHING_BATCH = 32, 50
