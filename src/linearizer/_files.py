@@ -21,6 +21,11 @@ WRITING = (OSError, SafetensorError)
 ABANDONED = 3600
 """Seconds after which a file that is still unfinished belongs to a program that was killed."""
 
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+_MODE = 0o666 & ~_UMASK
+"""The permissions of a new file."""
+
 _SHORTENED = reprlib.Repr()
 _SHORTENED.maxstring = 100  # the name of a class, say, is read to its end
 
@@ -106,6 +111,7 @@ class atomic_write:  # noqa: N801  (used as a function)
         """Put the file in its place, or drop it."""
         try:
             if error is None:
+                self.part.chmod(_MODE)  # safetensors writes for the owner alone
                 synchronize(self.part)
                 self.part.replace(self.target)
                 return

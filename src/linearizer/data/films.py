@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from linearizer._extras import needs_extra
 from linearizer.data import animations, video
 from linearizer.data.pixels import decoding, opaque
-from linearizer.errors import RangeError
+from linearizer.errors import FileFormatError, RangeError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,7 +64,7 @@ def open_film(path: Path) -> Film | None:
     """The film in a file; None if it is a single picture.
 
     Raises:
-        FileFormatError: If it is damaged.
+        FileFormatError: If there is no such file, or it is damaged.
         MissingExtraError: If a package to read it is not installed.
 
     Example:
@@ -80,6 +80,8 @@ def open_film(path: Path) -> Film | None:
         ...     film.size, film.count, [frame.milliseconds for frame in film.frames()]
         ((6, 9), 2, [70.0, 70.0])
     """
+    if not path.is_file():
+        raise FileFormatError(f"expected a picture or a film, got no file {path}; check the path")
     suffix = path.suffix.lower()
     if suffix in video.VIDEOS:
         height, width, count = video.describe(path)
@@ -92,6 +94,19 @@ def open_film(path: Path) -> Film | None:
             return None
         loop = image.info.get("loop", 1 if image.format == "GIF" else 0)
         return Film(path, (image.height, image.width), count, int(loop))
+
+
+def check_is_film(path: Path) -> None:
+    """Raise unless a name is that of a film.
+
+    Raises:
+        RangeError: If not.
+    """
+    known = sorted(ANIMATIONS | video.VIDEOS)
+    if path.suffix.lower() not in known:
+        raise RangeError(
+            f"expected the name of a film ({', '.join(known)}), got {str(path)!r}; choose another"
+        )
 
 
 def write_film(path: Path, frames: Iterable[Frame], like: Film) -> None:
@@ -109,6 +124,7 @@ def write_film(path: Path, frames: Iterable[Frame], like: Film) -> None:
         RangeError: If the name is of no such format.
         MissingExtraError: If a package to write it is not installed.
     """
+    check_is_film(path)
     suffix = path.suffix.lower()
     if suffix in video.VIDEOS:
         video.write(path, frames, sound_of=like.path)
@@ -116,13 +132,8 @@ def write_film(path: Path, frames: Iterable[Frame], like: Film) -> None:
         animations.write_gif(path, frames, like.loop)
     elif suffix == ".webp":
         animations.write_webp(path, frames, like.loop)
-    elif suffix in ANIMATIONS:
-        animations.write_apng(path, frames, like.loop)
     else:
-        raise RangeError(
-            f"expected the name of a film ({', '.join(sorted(ANIMATIONS | video.VIDEOS))}), got "
-            f"{str(path)!r}; choose another"
-        )
+        animations.write_apng(path, frames, like.loop)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from linearizer._extras import needs_extra
+from linearizer._files import atomic_write
 from linearizer.data.files import ImageFiles
 from linearizer.data.images import as_bytes, resized
 from linearizer.errors import (
@@ -209,6 +210,17 @@ def as_picture(image: Tensor) -> "Image":
         from PIL import Image  # noqa: PLC0415
     pixels = as_bytes(image).movedim(0, -1).contiguous().numpy()
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def write_picture(path: Path, image: Tensor) -> None:
+    """Write an image (1 or 3, H, W) in [-1, 1] as a picture, completely or not at all.
+
+    Raises:
+        NotWrittenError: If the disk is full or the folder cannot be written to.
+        MissingExtraError: If Pillow is not installed.
+    """
+    with atomic_write(path) as part:
+        as_picture(image).save(part)
 
 
 def _too_large(where: str, size: str, limit: int | None) -> RangeError:

@@ -1,6 +1,7 @@
 """Modular style transfer: one shared pair of bijections, and a linear operator a style."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -200,9 +201,9 @@ class StyleTransfer(nn.Module, Saveable):
     def cond(self, style: Chosen, *, strength: float = 1.0) -> float:
         """The condition number of a style's operator: how far its undoing amplifies.
 
-        Of steps it is the largest.
+        Of steps it is that of their product.
         """
-        return max(map(analysis.cond, operators_of(self, style, strength)))
+        return analysis.cond(reduce(lambda A, B: B @ A, operators_of(self, style, strength)))
 
     @torch.no_grad()
     def distances(self) -> Tensor:
