@@ -236,6 +236,25 @@ def _laplacian(i: Shape, o: Shape) -> LinearOperator:
     return lz.CircularConvolution(torch.eye(i[0])[..., None, None] * kernel, i[1:])
 
 
+def _symmetric(i: Shape, o: Shape) -> LinearOperator:
+    """All entries but those of the axes occur four times, so they are small."""
+    kernel = 0.04 * torch.randn(o[0], i[0], min(3, i[1]), min(2, i[2]))
+    kernel[:, :, 0, 0] += torch.eye(o[0], i[0])
+    return lz.SymmetricConvolution(nn.Parameter(kernel), i[1:])
+
+
+def _symmetric_full(i: Shape, o: Shape) -> LinearOperator:
+    """Computed through the transform where the images are 6 × 6 or larger."""
+    kernel = 0.1 * torch.randn(o[0], i[0], *i[1:]) / size(i)
+    kernel[:, :, 0, 0] += torch.eye(o[0], i[0])
+    return lz.SymmetricConvolution(kernel, i[1:])
+
+
+def _mirrored_laplacian(i: Shape, o: Shape) -> LinearOperator:
+    kernel = torch.tensor([[4.0, -1.0], [-1.0, 0.0]])
+    return lz.SymmetricConvolution(torch.eye(i[0])[..., None, None] * kernel, i[1:])
+
+
 def _sum(i: Shape, o: Shape) -> LinearOperator:
     return _dense(i, o) + _low_rank(i, o)
 
@@ -340,6 +359,24 @@ FAMILIES: dict[str, Family] = {
     ),
     "laplacian": Family(
         _laplacian, _large_square_images, (((2, 4, 4), (2, 4, 4)), ((1, 3, 5), (1, 3, 5)))
+    ),
+    "symmetric convolution": Family(
+        _symmetric,
+        _images,
+        (
+            ((2, 4, 4), (2, 4, 4)),
+            ((2, 5, 3), (2, 5, 3)),
+            ((1, 4, 5), (3, 4, 5)),
+            ((3, 2, 1), (2, 2, 1)),
+        ),
+    ),
+    "symmetric convolution, full": Family(
+        _symmetric_full, _images, (((2, 4, 3), (1, 4, 3)), ((1, 6, 6), (1, 6, 6)))
+    ),
+    "mirrored laplacian": Family(
+        _mirrored_laplacian,
+        _large_square_images,
+        (((2, 4, 4), (2, 4, 4)), ((1, 3, 5), (1, 3, 5))),
     ),
     "function": Family(_function, _any, _MAPS),
     "function, differentiated": Family(_differentiated, _any, _MAPS),

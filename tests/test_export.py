@@ -55,6 +55,20 @@ def test_the_graph_is_equal_for_any_batch(part, to, tmp_path):
         torch.testing.assert_close(run(made.path, x), expected(model, x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("to", TARGETS)
+@pytest.mark.parametrize("kernel", [(2, 1), (3, 4), (6, 6)])
+@pytest.mark.parametrize("kind", [lz.CircularConvolution, lz.SymmetricConvolution])
+@torch.no_grad()
+def test_convolutions_become_padding(kind, kernel, to, tmp_path):
+    """Those too that are computed by a transform, which few runtimes know."""
+    A = kind(torch.randn(3, 2, *kernel), (6, 7))
+    f = lz.Linearizer(lz.Identity((2, 6, 7)), A, lz.Identity((3, 6, 7)))
+    made = export(f, tmp_path / f"graph{TARGETS[to]}", to=to)
+    for batch in (1, 5):
+        x = torch.randn(batch, 2, 6, 7)
+        torch.testing.assert_close(run(made.path, x), f(x), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", BIJECTIONS)
 @torch.no_grad()
 def test_every_bijection_is_traced_both_ways(name, tmp_path):

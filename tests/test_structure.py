@@ -24,6 +24,7 @@ KEPT: dict[type, set[type]] = {
     lz.OrthogonalProjection: {lz.OrthogonalProjection, LOW_RANK, UPDATE},
     lz.IdentityPlusLowRank: {UPDATE},
     lz.CircularConvolution: {lz.CircularConvolution},
+    lz.SymmetricConvolution: {lz.SymmetricConvolution},
 }
 """What functions of each structure are; all others are matrices, and so are functions of them."""
 

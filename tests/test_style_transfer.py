@@ -10,6 +10,7 @@ from linearizer.spaces import InducedSpace
 from linearizer.testing import perturb_
 
 SIZE = (16, 16)
+Kind = type[lz.operators.Convolution]
 
 
 def bijection(seed: int, scale: float = 0.05) -> lz.bijections.Bijection:
@@ -18,20 +19,29 @@ def bijection(seed: int, scale: float = 0.05) -> lz.bijections.Bijection:
     return perturb_(g, scale=scale, seed=seed)
 
 
-def kernel(seed: int, side: int = 3) -> Tensor:
+KINDS = [lz.SymmetricConvolution, lz.CircularConvolution]
+
+
+def kernel(seed: int, side: int = 3, kind: Kind = lz.SymmetricConvolution) -> Tensor:
     torch.manual_seed(seed)
-    k = 0.02 * torch.randn(48, 48, side, side)
-    k[:, :, side // 2, side // 2] += torch.eye(48)
+    entries = kind.entries(side)
+    k = 0.02 * torch.randn(48, 48, entries, entries)
+    center = 0 if kind is lz.SymmetricConvolution else side // 2
+    k[:, :, center, center] += torch.eye(48)
     return k
 
 
-@pytest.fixture
-def model() -> lz.StyleTransfer:
+def styled(kind: Kind) -> lz.StyleTransfer:
     styles = {
-        "one": lz.CircularConvolution(kernel(1), (4, 4)),
-        "two": lz.CircularConvolution(kernel(2, side=1), (4, 4)),
+        "one": kind(kernel(1, kind=kind), (4, 4)),
+        "two": kind(kernel(2, side=1, kind=kind), (4, 4)),
     }
     return lz.StyleTransfer(bijection(0), bijection(1), styles)
+
+
+@pytest.fixture(params=KINDS)
+def model(request: pytest.FixtureRequest) -> lz.StyleTransfer:
+    return styled(request.param)
 
 
 @pytest.fixture
@@ -96,7 +106,9 @@ def test_strength_goes_from_plain_to_the_style(model, photo):
 
 def test_undoing_and_redoing_gives_the_stylised_image(model, photo):
     stylised = model.stylize(photo, "one")
-    content = model.undo(stylised, "one")
+    done: list[float] = []
+    content = model.undo(stylised, "one", progress=done.append)
+    assert done[-1] == 1.0
     torch.testing.assert_close(content, photo, rtol=0.0, atol=1e-3)
     torch.testing.assert_close(model.stylize(content, "one"), stylised, rtol=0.0, atol=1e-3)
     assert 1.0 <= model.cond("one") < 100.0
@@ -121,8 +133,8 @@ def test_the_singular_parts_of_a_style_add_up_to_it(model):
 
 
 def test_styles_are_their_coordinates_in_the_shared_basis(model):
-    model.add("three", lz.CircularConvolution(kernel(3), (4, 4)))
-    model.add("plain", lz.CircularConvolution(kernel(4), (4, 4)))
+    for name, seed in (("three", 3), ("plain", 4)):
+        model.add(name, model.kind(kernel(seed, kind=model.kind), (4, 4)))
     basis = model.shared_basis()
     assert basis.names == ["one", "two", "three"]
     assert basis.coordinates.shape == (3, 2)
@@ -155,7 +167,7 @@ def test_refining_lowers_the_error_of_images():
         zip(x.split(20), (x.abs().sqrt() - x.roll(1, -1).sign() / 2).split(20), strict=True)
     )
 
-    def error(operator: lz.CircularConvolution) -> float:
+    def error(operator: lz.LinearOperator) -> float:
         made = (model.stylize(a, operator) - b for a, b in pairs)
         return float(torch.cat(list(made)).square().mean())
 
@@ -216,7 +228,9 @@ def test_saved_once_with_styles_as_files_of_their_own(model, photo, tmp_path):
     assert again.names == ["one", "two"]
     torch.testing.assert_close(again.stylize(photo, "one"), model.stylize(photo, "one"))
     style = tmp_path / "model" / "styles" / "one"
-    assert (style / "model.safetensors").stat().st_size < 1.2 * 4 * kernel(1).numel()
+    assert (style / "model.safetensors").stat().st_size < 1.2 * 4 * model.operator(
+        "one"
+    ).kernel.numel()
 
     twin = lz.StyleTransfer(model.g_x, model.g_y)
     assert twin.load_style(style, "renamed") == "renamed"
@@ -232,14 +246,15 @@ def test_bad_input(model, photo):
     for nothing in ({}, {"one": 0.0}):
         with pytest.raises(RangeError, match="nothing"):
             model.stylize(photo, nothing)
-    with pytest.raises(ShapeError, match="at least 12×12"):
-        model.stylize(torch.zeros(3, 8, 40), "one")
+    least = 4 * model.operator("one").kernel.shape[-1]
+    with pytest.raises(ShapeError, match=f"at least {least}×{least}"):
+        model.stylize(torch.zeros(3, least - 4, 40), "one")
     with pytest.raises(ShapeError, match="3, 16, 16"):
         model.stylize(torch.zeros(1, 16, 16), "one")
     with pytest.raises(RangeError, match="name of letters"):
         model.add("../../etc", model.operator("one"))
     with pytest.raises(ShapeError, match="another g"):
-        model.add("three", lz.CircularConvolution(torch.eye(3)[..., None, None], (4, 4)))
+        model.add("three", model.kind(torch.eye(3)[..., None, None], (4, 4)))
     with pytest.raises(ShapeError, match="any size"):
         lz.image_bijection((1, 8, 8), depth=1, width=8).resized((16, 16))
 
@@ -250,3 +265,44 @@ def test_one_g_on_both_sides_stays_one_at_any_size(model):
     assert f.g_x is f.g_y
     x = torch.rand(3, 24, 20)
     torch.testing.assert_close((f**2)(x), f(f(x)), rtol=1e-3, atol=1e-3)
+
+
+def test_all_styles_are_of_one_kind(tmp_path):
+    model, other = styled(lz.SymmetricConvolution), styled(lz.CircularConvolution)
+    with pytest.raises(RangeError, match=r"expected a SymmetricConvolution .* CircularConvolution"):
+        model.add("three", other.operator("one"))
+    place = other.save_style("one", tmp_path)
+    with pytest.raises(RangeError, match="expected a SymmetricConvolution"):
+        model.load_style(place, "three")
+    with pytest.raises(RangeError, match=r"expected a Convolution .* got a Dense"):
+        lz.StyleTransfer(model.g_x, model.g_y, {"one": lz.Dense(torch.eye(768), (48, 4, 4))})
+    assert lz.StyleTransfer(model.g_x, model.g_y).kind is lz.SymmetricConvolution
+    lonely = lz.StyleTransfer(model.g_x, model.g_y, {"one": model.operator("one")})
+    lonely.add("one", other.operator("one"))  # it replaces the only one
+    assert lonely.kind is lz.CircularConvolution
+
+
+def test_what_is_learned_is_of_the_kind_of_the_others(model, photo):
+    x = photo[None]
+    for operator in (
+        model.fit([(x, x)], kernel_size=1),
+        model.fit([(x, x)], kernel_size=None),
+        model.fit([(x, x)], kernel_size=3, refinement=1),
+        model.from_picture([x], photo),
+        model.mix({"one": 0.5, "two": 0.5}),
+    ):
+        assert type(operator) is model.kind
+
+
+def test_one_border_does_not_reach_the_opposite_one():
+    """Of symmetric styles; circular ones wrap around."""
+    photo = torch.zeros(3, 16, 64)
+    changed = photo.clone()
+    changed[..., :4] = 1.0
+    for kind, untouched in zip(KINDS, (True, False), strict=True):
+        model = styled(kind)
+        z = [
+            model.at((16, 64), model.operator("one")).operator(model.g_x.resized((16, 64))(x))
+            for x in (photo, changed)
+        ]
+        assert torch.equal(z[0][..., -1], z[1][..., -1]) == untouched

@@ -35,6 +35,7 @@ from linearizer.operators import (
     LowRank,
     OrthogonalProjection,
     ScaledIdentity,
+    SymmetricConvolution,
     as_operator,
 )
 from linearizer.presets import image_bijection, style_bijection, vector_bijection
@@ -72,6 +73,7 @@ __all__ = [
     "ScaledIdentity",
     "Squeeze",
     "StyleTransfer",
+    "SymmetricConvolution",
     "__version__",
     "as_operator",
     "bijections",

@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad
 
 from linearizer import linalg
 from linearizer._checks import Shape, reference
@@ -25,7 +24,7 @@ from linearizer.applications import ConditionalFlow, IdempotentGenerator, OneSte
 from linearizer.bijections import Bijection, LULinear, Orthogonal
 from linearizer.errors import ExportError, RangeError
 from linearizer.linearizer import Linearizer
-from linearizer.operators import CircularConvolution, LinearOperator
+from linearizer.operators import Convolution, LinearOperator
 
 Target = Literal["onnx", "torch-export"]
 Part = Literal["sampler", "encoder", "projector", "style", "map"]
@@ -208,19 +207,14 @@ class _Graph(nn.Module):
 
 
 class _PaddedConvolution(nn.Module):
-    """A circular convolution without the Fourier transform, which few runtimes know."""
+    """A convolution without the Fourier transform, which few runtimes know."""
 
-    weight: Tensor
-
-    def __init__(self, operator: CircularConvolution) -> None:
+    def __init__(self, operator: Convolution) -> None:
         super().__init__()
-        self.register_buffer("weight", operator.kernel.flip(2, 3).contiguous())
-        height, width = operator.kernel.shape[2:]
-        above, left = (height - 1) // 2, (width - 1) // 2
-        self.margins = (left, width - 1 - left, above, height - 1 - above)
+        self.operator = operator
 
     def forward(self, z: Tensor) -> Tensor:
-        return conv2d(pad(z, self.margins, mode="circular"), self.weight)
+        return self.operator.by_padding(z)
 
 
 class _FrozenMixing(nn.Module):
@@ -253,7 +247,7 @@ def _freeze_mixings_(f: nn.Module) -> None:
 
 
 def _plain(operator: LinearOperator) -> nn.Module:
-    if isinstance(operator, CircularConvolution):
+    if isinstance(operator, Convolution):
         return _PaddedConvolution(operator)
     return operator
 

@@ -9,7 +9,6 @@ import torch
 from linearizer.app.digits import Digits
 from linearizer.applications import IdempotentGenerator, StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
-from linearizer.operators import CircularConvolution
 from linearizer.saving import list_pretrained
 
 SHIPPED_FLOW, SHIPPED_STYLE = "mnist", "style"
@@ -50,5 +49,5 @@ def _styles(name: str) -> StyleTransfer:
     model = StyleTransfer.from_pretrained(name).requires_grad_(False)
     if PLAIN not in model.names:  # no style at all is then the identity of the latents
         unit = torch.eye(model.g_x.out_shape[0])[..., None, None]
-        model.add(PLAIN, CircularConvolution(unit, model.g_x.out_shape[1:]))
+        model.add(PLAIN, model.kind(unit, model.g_x.out_shape[1:]))
     return model

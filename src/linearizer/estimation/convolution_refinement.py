@@ -8,21 +8,21 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from linearizer.estimation.convolution_fit import ConvolutionLeastSquares
-from linearizer.operators.convolution import CircularConvolution
+from linearizer.operators.convolution import Convolution
 
 DAMPING = 1e-3  # of the two metrics, relative to their mean
 EVERY = 4  # of so many batches, one is used for the length of a step
 
 
 def refine_convolution(
-    start: CircularConvolution,
+    start: Convolution,
     moments: ConvolutionLeastSquares,
     pairs: Sequence[tuple[Tensor, Tensor]],
     decode: Callable[[Tensor], Tensor],
     *,
     steps: int,
     progress: Callable[[float], None] = lambda loss: None,
-) -> CircularConvolution:
+) -> Convolution:
     """Lower `½ Σ |decode(k * z) - y|²` over kernels k, where least squares cannot.
 
     Conjugate gradients on the kernel alone, in coordinates in which the second derivative is
@@ -41,15 +41,14 @@ def refine_convolution(
         steps: Evaluations of the loss; the best kernel that was met is returned.
         progress: Is called with the mean squared error at each.
     """
-    C, side = start.kernel.shape[0], start.kernel.shape[-1]
     like = start.kernel.detach()
-    rows = torch.linalg.cholesky(_damped(moments.correlations(side)))
+    rows = torch.linalg.cholesky(_damped(moments.gram(like.shape[2:])))
     columns = torch.linalg.cholesky(_damped(_mean_metric(start, pairs[0][0], decode)))
     to_rows, to_columns = (torch.linalg.inv(factor).to(like) for factor in (rows, columns))
 
     def made(x: Tensor, z: Tensor) -> Tensor:
-        kernel = (to_columns.mT @ x @ to_rows).reshape(C, -1, side, side)
-        return decode(CircularConvolution(kernel, start.size)(z))
+        kernel = (to_columns.mT @ x @ to_rows).reshape(like.shape)
+        return decode(type(start)(kernel, start.size)(z))
 
     def loss_and_gradient(x: Tensor) -> tuple[float, Tensor]:
         x, total = x.detach().requires_grad_(), 0.0
@@ -83,10 +82,10 @@ def refine_convolution(
             slope = float((gradient * direction).sum())
             x = x - slope / curvature(x, direction) * direction
     kernel = (to_columns.mT @ best @ to_rows).reshape(like.shape)
-    return CircularConvolution(kernel, start.size)
+    return type(start)(kernel, start.size)
 
 
-def _mean_metric(A: CircularConvolution, z: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
+def _mean_metric(A: Convolution, z: Tensor, decode: Callable[[Tensor], Tensor]) -> Tensor:
     """`E JᵀJ` of `decode` at A z, over pixels and images: (C_out, C_out)."""
     with torch.enable_grad():
         w = A(z).detach().requires_grad_()

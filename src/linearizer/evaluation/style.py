@@ -15,7 +15,7 @@ from linearizer.data import Images
 from linearizer.display.tables import Page, Table
 from linearizer.evaluation.likeness import LPIPS_MISSING, LPIPS_NETWORK, capped_psnr_db, ssim
 from linearizer.metrics import LPIPS, psnr_db
-from linearizer.operators import CircularConvolution
+from linearizer.operators import Convolution
 from linearizer.saving.run_information import Opened
 from linearizer.training.style_run import TEACHING_BATCH, contents_of, taught
 from linearizer.training.teachers import FastNeuralStyle
@@ -86,14 +86,12 @@ def measure_styles(
     }
 
 
-def pixel_baseline(
-    model: StyleTransfer, x: Tensor, y: Tensor, like: CircularConvolution
-) -> StyleTransfer:
+def pixel_baseline(model: StyleTransfer, x: Tensor, y: Tensor, like: Convolution) -> StyleTransfer:
     """The same class of operator with g nothing but squeeze and ActNorm, fitted to pairs."""
-    baseline = StyleTransfer(_initialized(x, model.factor), _initialized(y, model.factor))
+    g_x, g_y = _initialized(x, model.factor), _initialized(y, model.factor)
+    baseline = StyleTransfer(g_x, g_y, {"fitted": like})  # what is fitted then is of its class
     pairs = zip(x.split(100), y.split(100), strict=True)
-    side = like.kernel.shape[-1]
-    baseline.add("fitted", baseline.fit(pairs, ridge=1e-6, kernel_size=side))
+    baseline.add("fitted", baseline.fit(pairs, ridge=1e-6, kernel_size=like.side))
     return baseline
 
 

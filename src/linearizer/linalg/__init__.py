@@ -13,10 +13,10 @@ from linearizer.linalg.functions import (
     power,
     rank,
     singular_values,
-    solve,
     tolerance,
 )
 from linearizer.linalg.fuse import fuse
+from linearizer.linalg.solve import solve
 
 __all__ = [
     "SVD",

@@ -13,8 +13,10 @@ from linearizer._modes import exact
 from linearizer.errors import ShapeError
 from linearizer.linalg.functions import evaluated, finite_matrix, pinv, tolerance
 from linearizer.operators.base import LinearOperator, describe
-from linearizer.operators.convolution import CircularConvolution, conjugate_frequencies
+from linearizer.operators.circular_convolution import CircularConvolution, conjugate_frequencies
+from linearizer.operators.cosine import idct2
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank, as_columns, frames
+from linearizer.operators.symmetric_convolution import SymmetricConvolution
 
 
 class SVD(NamedTuple):
@@ -141,20 +143,35 @@ def _(A: CircularConvolution, k: int) -> SVD:
         U, S, Vh = differentiable.svd(blocks)
         value, place = S.flatten().topk(min(k, S.numel()))
         row, column = place // S.shape[1], place % S.shape[1]
-        left = _waves(U.mT[row, column], frequencies[row], A.size, paired)
-        right = _waves(Vh.conj()[row, column], frequencies[row], A.size, paired)
+        frequency = frequencies[row]
+        left = _waves(_spectrum(U.mT[row, column], frequency, A.size), paired)
+        right = _waves(_spectrum(Vh.conj()[row, column], frequency, A.size), paired)
         triplets.append((left, value.repeat_interleave(2 if paired else 1), right))
     left, values, right = (torch.cat(parts) for parts in zip(*triplets, strict=True))
     values, order = values.sort(descending=True, stable=True)
     return SVD(left[order[:k]], values[:k], right[order[:k]])
 
 
-def _waves(channels: Tensor, frequency: Tensor, size: tuple[int, ...], paired: bool) -> Tensor:
-    """Unit vectors (count, C, H, W) with the given complex channels at the given frequencies."""
+@_svd.register
+def _(A: SymmetricConvolution, k: int) -> SVD:
+    """Singular vectors are waves of the cosine transform: `u_c cos(ω·(p + ½))`."""
+    U, S, Vh = differentiable.svd(A.response().flatten(0, 1))
+    values, place = S.flatten().topk(k)
+    frequency, column = place // S.shape[1], place % S.shape[1]
+    left = idct2(_spectrum(U.mT[frequency, column], frequency, A.size))
+    return SVD(left, values, idct2(_spectrum(Vh[frequency, column], frequency, A.size)))
+
+
+def _spectrum(channels: Tensor, frequency: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Spectra (count, C, H, W) with channels (count, C), each at one frequency, else zero."""
     H, W = size
     spectrum = channels.new_zeros(*channels.shape, H * W)
     place = frequency[:, None, None].expand(*channels.shape, 1)
-    spectrum = spectrum.scatter(-1, place, channels.unsqueeze(-1)).unflatten(-1, size)
+    return spectrum.scatter(-1, place, channels.unsqueeze(-1)).unflatten(-1, size)
+
+
+def _waves(spectrum: Tensor, paired: bool) -> Tensor:
+    """The real unit vectors of complex spectra: two for a frequency and its conjugate."""
     wave = torch.fft.ifft2(spectrum, norm="ortho")
     if not paired:
         return wave.real

@@ -126,13 +126,6 @@ def polar(A: LinearOperator) -> LinearOperator:
 
 
 @exact
-def solve(A: LinearOperator, y: Tensor) -> Tensor:
-    """The z of least norm among those that minimize |A z - y|, which is A⁺ y."""
-    z: Tensor = pinv(A)(y)
-    return z
-
-
-@exact
 def matrix_power(A: LinearOperator, n: int) -> LinearOperator:
     """Aⁿ for a whole n, of the structure of A.
 

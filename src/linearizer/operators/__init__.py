@@ -2,7 +2,8 @@
 
 from linearizer.operators.base import LinearOperator, Product, Scaled, Sum, Transpose
 from linearizer.operators.blocks import Blocks
-from linearizer.operators.convolution import CircularConvolution
+from linearizer.operators.circular_convolution import CircularConvolution
+from linearizer.operators.convolution import Convolution
 from linearizer.operators.dense import Dense, as_operator
 from linearizer.operators.diagonal import Diagonal, ScaledIdentity
 from linearizer.operators.function import FunctionOperator
@@ -15,11 +16,13 @@ from linearizer.operators.learned_projection import (
 from linearizer.operators.low_rank import IdentityPlusLowRank, LowRank
 from linearizer.operators.mask import BinaryMask
 from linearizer.operators.projection import OrthogonalProjection
+from linearizer.operators.symmetric_convolution import SymmetricConvolution
 
 __all__ = [
     "BinaryMask",
     "Blocks",
     "CircularConvolution",
+    "Convolution",
     "Dense",
     "Diagonal",
     "FunctionOperator",
@@ -35,6 +38,7 @@ __all__ = [
     "Scaled",
     "ScaledIdentity",
     "Sum",
+    "SymmetricConvolution",
     "Transpose",
     "as_operator",
 ]

@@ -14,7 +14,7 @@ from linearizer.data.images import resized
 from linearizer.data.pixels import read_image
 from linearizer.display.progress import track
 from linearizer.errors import FileFormatError, ShapeError
-from linearizer.operators import CircularConvolution
+from linearizer.operators import Convolution
 
 
 @torch.no_grad()
@@ -25,7 +25,7 @@ def fit_with_progress(
     ridge: float,
     kernel_size: int,
     refinement: int,
-) -> CircularConvolution:
+) -> Convolution:
     """`StyleTransfer.fit`, with a progress bar of its refinement."""
     console = Console(stderr=True)
     with Progress(transient=True, console=console, disable=not console.is_terminal) as bar:

@@ -16,7 +16,7 @@ from linearizer.data import Images, open_data
 from linearizer.data.images import as_bytes
 from linearizer.display.progress import track
 from linearizer.errors import RangeError
-from linearizer.operators import CircularConvolution
+from linearizer.operators import SymmetricConvolution
 from linearizer.presets import style_bijection
 from linearizer.runs import StyleRun
 from linearizer.saving.run_information import Opened
@@ -103,16 +103,17 @@ def untrained(run: StyleRun, contents: Images, targets: Tensor) -> StyleTransfer
     return StyleTransfer(g_x, g_y, styles)
 
 
-def _identity(shape: Shape, kind: str, side: int) -> CircularConvolution:
+def _identity(shape: Shape, kind: str, side: int) -> SymmetricConvolution:
     """A style to train: from every channel to every one, or only within each of them."""
     channels, *size = shape
-    kernel = torch.zeros(channels, channels, side, side)
-    kernel[:, :, side // 2, side // 2] = torch.eye(channels)
+    entries = SymmetricConvolution.entries(side)
+    kernel = torch.zeros(channels, channels, entries, entries)
+    kernel[:, :, 0, 0] = torch.eye(channels)
     parameter = nn.Parameter(kernel)
     if kind == "depthwise":
         within = torch.eye(channels)[..., None, None]
         parameter.register_hook(lambda gradient: gradient * within.to(gradient))
-    return CircularConvolution(parameter, size)
+    return SymmetricConvolution(parameter, size)
 
 
 def _targets(folder: Path, name: str, teacher: nn.Module, contents: Images) -> Tensor:

@@ -11,20 +11,21 @@ from linearizer._modes import differentiable, own_precision
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError
 from linearizer.estimation import ConvolutionLeastSquares, refine_convolution
-from linearizer.operators import CircularConvolution, Dense
+from linearizer.operators import Convolution, Dense
 
 
 @torch.no_grad()
 def fit_operator(
     g_x: Bijection,
     g_y: Bijection,
+    kind: type[Convolution],
     pairs: Iterable[tuple[Tensor, Tensor]],
     *,
     ridge: float,
     kernel_size: int | None,
     refinement: int,
     progress: Callable[[float], None],
-) -> CircularConvolution:
+) -> Convolution:
     """What `StyleTransfer.fit` returns, for these bijections."""
     if refinement and kernel_size is None:
         raise RangeError("expected the size of a kernel to refine, got None; an odd number")
@@ -33,6 +34,7 @@ def fit_operator(
             return fit_operator(
                 differentiable(g_x),
                 differentiable(g_y),
+                kind,
                 ((differentiable(x), differentiable(y)) for x, y in pairs),
                 ridge=ridge,
                 kernel_size=kernel_size,
@@ -40,7 +42,7 @@ def fit_operator(
                 progress=progress,
             )
     channels = (g_x.out_shape[0], g_y.out_shape[0])
-    moments = ConvolutionLeastSquares(channels, g_x.out_shape[1:])
+    moments = ConvolutionLeastSquares(channels, g_x.out_shape[1:], kind)
     kept = []
     for x, y in pairs:
         z = g_x(x)

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,20 +9,19 @@ from torch import Tensor, nn
 from linearizer._checks import check_between, reference
 from linearizer.applications.style_transfer import analysis, files, fitting, sizes, stages
 from linearizer.applications.style_transfer.analysis import SharedBasis
-from linearizer.applications.style_transfer.files import STYLES, Style
+from linearizer.applications.style_transfer.files import StyleFiles
 from linearizer.applications.style_transfer.stages import Progress
 from linearizer.applications.style_transfer.steps import LARGEST, Chosen, Step, operators_of
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError
 from linearizer.linearizer import Linearizer
-from linearizer.operators import CircularConvolution, LinearOperator
-from linearizer.saving import CONFIG_FILE, Saveable, files_in, save_parts
+from linearizer.operators import Convolution, LinearOperator, SymmetricConvolution
 
 PLAIN = "plain"
 """The name of the operator that leaves contents as they are."""
 
 
-class StyleTransfer(nn.Module, Saveable):
+class StyleTransfer(StyleFiles):
     """`f_style(x) = g_y⁻¹(A_style g_x(x))`: content goes through g_x, a style is an operator.
 
     Styles are mixed, weakened, undone and composed by linear algebra on their operators, which
@@ -38,16 +35,17 @@ class StyleTransfer(nn.Module, Saveable):
     Args:
         g_x: Bijection of contents (C, H, W) to latents (c, h, w), of layers that resize.
         g_y: Bijection of stylized images, with latents of the same shape.
-        styles: Convolutions of latents by name.
+        styles: Convolutions of latents by name, all of one class, so that they add up.
 
     Raises:
         ShapeError: If the latents or the operators do not fit.
+        RangeError: If an operator is no convolution, or of another kind than the others.
 
     Example:
         >>> import torch, linearizer as lz
         >>> from linearizer.applications import StyleTransfer
         >>> g = [lz.style_bijection((3, 16, 16), depth=1, width=8) for _ in range(2)]
-        >>> negative = lz.CircularConvolution(-torch.eye(48)[..., None, None], (4, 4))
+        >>> negative = lz.SymmetricConvolution(-torch.eye(48)[..., None, None], (4, 4))
         >>> model = StyleTransfer(*g, {"negative": negative})
         >>> model.stylize(torch.zeros(2, 3, 30, 50), "negative").shape
         torch.Size([2, 3, 30, 50])
@@ -59,7 +57,7 @@ class StyleTransfer(nn.Module, Saveable):
         self,
         g_x: Bijection,
         g_y: Bijection,
-        styles: Mapping[str, CircularConvolution] | None = None,
+        styles: Mapping[str, Convolution] | None = None,
     ) -> None:
         super().__init__()
         sizes.check_pair(g_x, g_y)
@@ -75,7 +73,12 @@ class StyleTransfer(nn.Module, Saveable):
         """The names of the styles."""
         return list(self.styles)
 
-    def add(self, name: str, operator: CircularConvolution) -> None:
+    @property
+    def kind(self) -> type[Convolution]:
+        """The class of all styles, and of those to come."""
+        return type(self.operator(self.names[0])) if self.names else SymmetricConvolution
+
+    def add(self, name: str, operator: Convolution) -> None:
         """Make an operator a style.
 
         Raises:
@@ -83,10 +86,16 @@ class StyleTransfer(nn.Module, Saveable):
             ShapeError: If the operator does not map the latents.
         """
         files.check_name(name)
+        kind = self.kind if set(self.names) - {name} else Convolution
+        if not isinstance(operator, kind):
+            raise RangeError(
+                f"expected a {kind.__name__} as a style of this model, got a "
+                f"{type(operator).__name__}; fit the style for this model"
+            )
         sizes.check_operator(operator, self.g_x.out_shape, self.g_y.out_shape)
         self.styles[name] = operator
 
-    def operator(self, style: str) -> CircularConvolution:
+    def operator(self, style: str) -> Convolution:
         """The operator of a style.
 
         Raises:
@@ -95,17 +104,17 @@ class StyleTransfer(nn.Module, Saveable):
         if style not in self.styles:
             known = ", ".join(self.names) or "none yet"
             raise RangeError(f"expected a style of {known}, got '{style}'; add it first")
-        operator: CircularConvolution = self.styles[style]  # type: ignore[assignment]
+        operator: Convolution = self.styles[style]  # type: ignore[assignment]
         return operator
 
     @property
-    def plain(self) -> CircularConvolution:
+    def plain(self) -> Convolution:
         """The operator named `plain`, or else the identity."""
         if PLAIN in self.styles:
             return self.operator(PLAIN)
-        return analysis.identity(self.g_x.out_shape, reference(self))
+        return analysis.identity(self.kind, self.g_x.out_shape, reference(self))
 
-    def mix(self, weights: Mapping[str, float]) -> CircularConvolution:
+    def mix(self, weights: Mapping[str, float]) -> Convolution:
         """`Σ_s w_s A_s`; the weights need not sum to one.
 
         Raises:
@@ -118,7 +127,7 @@ class StyleTransfer(nn.Module, Saveable):
             )
         for name, weight in weights.items():
             check_between(weight, -LARGEST, LARGEST, f"the weight of {name}")
-        return analysis.mixed([self.operator(name) for name in weights], list(weights.values()))
+        return analysis.mixed([self.operator(name) for name in weights], weights.values())
 
     def interpolate(self, a: str, b: str, s: float, *, geodesic: bool = False) -> LinearOperator:
         """From style a at s = 0 to style b at s = 1.
@@ -243,7 +252,7 @@ class StyleTransfer(nn.Module, Saveable):
         kernel_size: int | None = 5,
         refinement: int = 0,
         progress: Callable[[float], None] = lambda loss: None,
-    ) -> CircularConvolution:
+    ) -> Convolution:
         """The operator of pairs of images, `A g_x(x) ≈ g_y(y)`, without touching g.
 
         Least squares between latents, in closed form. Latents that are near need not be images
@@ -262,6 +271,7 @@ class StyleTransfer(nn.Module, Saveable):
         return fitting.fit_operator(
             self.g_x,
             self.g_y,
+            self.kind,
             pairs,
             ridge=ridge,
             kernel_size=kernel_size,
@@ -272,7 +282,7 @@ class StyleTransfer(nn.Module, Saveable):
     @torch.no_grad()
     def from_picture(
         self, contents: Iterable[Tensor], picture: Tensor, *, content_weight: float = 0.0
-    ) -> CircularConvolution:
+    ) -> Convolution:
         """A style from one picture: whitening and coloring of the latents' channels.
 
         `S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
@@ -294,47 +304,8 @@ class StyleTransfer(nn.Module, Saveable):
         whole, _ = self._padded(picture)
         g_y = sizes.resized(self.g_y, whole.shape[-2:])
         kernel = fitting.kernel_of_picture(self.g_x, contents, g_y, whole)
-        transported = CircularConvolution(kernel, self.g_x.out_shape[1:])
+        transported = self.kind(kernel, self.g_x.out_shape[1:])
         return analysis.on_line(self.plain, transported, 1 - content_weight)
-
-    # Files
-
-    def fingerprint(self) -> str:
-        """A hash of the weights of g_x and g_y: styles belong to one pair of bijections."""
-        return files.fingerprint(self.g_x, self.g_y)
-
-    def saved_parts(self) -> dict[str, Saveable]:
-        """The bijections in the folder, and each style in `styles/NAME`, to pass on alone."""
-        mark = self.fingerprint()
-        styles = {f"{STYLES}/{name}": Style(self.operator(name), mark) for name in self.names}
-        return {".": StyleTransfer(self.g_x, self.g_y), **styles}
-
-    def save_style(self, name: str, folder: str | Path, **options: Any) -> Path:
-        """Write one style into `folder/styles/NAME`, and return where."""
-        place = f"{STYLES}/{name}"
-        style = Style(self.operator(name), self.fingerprint())
-        save_parts({place: style}, Path(folder), **options)
-        return Path(folder) / place
-
-    def load_style(self, place: str | Path, name: str | None = None) -> str:
-        """Add a style that `save_style` wrote, and return its name, that of the folder.
-
-        Raises:
-            FileFormatError: If it is no style, or was made with other bijections.
-        """
-        name = name or Path(place).name
-        self.add(name, files.read_style(place, self.fingerprint()))
-        return name
-
-    def loaded_from(self, folder: Path) -> None:
-        """Add every style beside the bijections."""
-        for place in self.parts_in(folder)[1:]:
-            self.load_style(place)
-
-    def parts_in(self, folder: Path) -> list[Path]:
-        """The folder of the bijections, and that of each style."""
-        styles = files_in(folder, f"{STYLES}/*/{CONFIG_FILE}")
-        return [folder, *(folder / name for name in (Path(n).parent for n in styles))]
 
     def _maps(self, whole: Tensor, style: Chosen, strength: float) -> list[Linearizer]:
         return [self.at(whole.shape[-2:], A) for A in operators_of(self, style, strength)]

@@ -46,7 +46,7 @@ class Record:
         >>> import torch, linearizer as lz
         >>> from linearizer.applications.style_transfer import Record, Step, StyleTransfer
         >>> g = [lz.style_bijection((3, 16, 16), depth=1, width=8) for _ in range(2)]
-        >>> negative = lz.CircularConvolution(-torch.eye(48)[..., None, None], (4, 4))
+        >>> negative = lz.SymmetricConvolution(-torch.eye(48)[..., None, None], (4, 4))
         >>> model = StyleTransfer(*g, {"negative": negative})
         >>> photo = torch.rand(3, 30, 50)
         >>> record = Record.of(model, photo, [Step({"negative": 1.0}, strength=0.8)])

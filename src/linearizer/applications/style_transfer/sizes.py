@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from linearizer._checks import Shape, check_event
 from linearizer.bijections import Bijection
 from linearizer.errors import ShapeError
-from linearizer.operators import CircularConvolution, LinearOperator
+from linearizer.operators import Convolution, LinearOperator
 
 Crop = tuple[EllipsisType, slice, slice]
 
@@ -45,12 +45,12 @@ def operator_for(shape: Shape, operator: LinearOperator) -> LinearOperator:
     """An operator for latents of a shape: a convolution fits any size, others their own."""
     if operator.in_shape == shape:
         return operator
-    if not isinstance(operator, CircularConvolution):
+    if not isinstance(operator, Convolution):
         raise ShapeError(
             f"expected a convolution to use on latents {shape}, got a "
             f"{type(operator).__name__} for {operator.in_shape}"
         )
-    return CircularConvolution(operator.kernel, shape[1:])
+    return operator.resized(shape[1:])
 
 
 def padded(images: Tensor, channels: int, factor: int, smallest: int) -> tuple[Tensor, Crop]:

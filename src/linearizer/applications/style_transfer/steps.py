@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from linearizer._checks import check_between
 from linearizer.applications.style_transfer.analysis import on_line
 from linearizer.errors import RangeError
-from linearizer.operators import CircularConvolution, LinearOperator
+from linearizer.operators import Convolution, LinearOperator
 
 if TYPE_CHECKING:
     from linearizer.applications.style_transfer.model import StyleTransfer
@@ -93,7 +93,7 @@ def _strengthened(model: "StyleTransfer", A: LinearOperator, strength: float) ->
     check_between(strength, -LARGEST, LARGEST, "the strength")
     if strength == 1.0:
         return A
-    if isinstance(A, CircularConvolution):
-        return on_line(model.plain, A, strength)
-    P = CircularConvolution(model.plain.kernel, A.in_shape[1:])
-    return A * strength + P * (1 - strength)
+    plain = model.plain
+    if isinstance(A, Convolution) and type(A) is type(plain):
+        return on_line(plain, A, strength)
+    return A * strength + plain.resized(A.in_shape[1:]) * (1 - strength)

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from linearizer.applications import StyleTransfer
-from linearizer.operators import CircularConvolution
 from linearizer.training.objectives.optimization import CosineTraining
 
 
@@ -89,4 +88,4 @@ class HypernetworkStyleTraining(StyleMatching):
         size = self.model.g_x.out_shape[1:]
         for s, name in enumerate(self.model.names):
             kernel = torch.diag(self.numbers(s))[..., None, None]
-            self.model.add(name, CircularConvolution(kernel, size))
+            self.model.add(name, self.model.kind(kernel, size))
