@@ -65,7 +65,6 @@ def write(path: Path, frames: Iterable[tuple["Image", float]], *, sound_of: Path
         stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS)
         track = None if sound is None else out.add_stream_from_template(sound.streams.audio[0])
         packets = iter(()) if sound is None else _packets(sound.streams.audio[0], track)
-        waiting = next(packets, None)
         passed = 0.0
         for i, (picture, milliseconds) in enumerate(frames):
             even = picture.crop((0, 0, picture.width // 2 * 2, picture.height // 2 * 2))
@@ -75,10 +74,13 @@ def write(path: Path, frames: Iterable[tuple["Image", float]], *, sound_of: Path
             frame.pts, frame.time_base = round(passed * TICKS / 1000), Fraction(1, TICKS)
             out.mux(stream.encode(frame))
             passed += milliseconds
-            while waiting is not None and 1000 * waiting.dts * waiting.time_base <= passed:
-                out.mux(waiting)
-                waiting = next(packets, None)
+            for packet in packets:  # one more than has been seen, so that players find it
+                out.mux(packet)
+                if 1000 * packet.dts * packet.time_base > passed:
+                    break
         out.mux(stream.encode())
+        for packet in packets:
+            out.mux(packet)
 
 
 @contextmanager

@@ -36,6 +36,8 @@ def check_name(name: str) -> None:
         raise RangeError(
             f"expected a name of letters, digits, '-' and '_', got {name!r}; rename the style"
         )
+    if hasattr(nn.ModuleDict, name):  # a style is an attribute of one
+        raise RangeError(f"expected another name, got {name!r}, which modules have; rename it")
 
 
 class StyleFiles(nn.Module, Saveable, abc.ABC):
