@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from linearizer._files import atomic_write
 from linearizer.applications import Record, Step, StyleTransfer
-from linearizer.applications.style_transfer.record import check_invertible
 from linearizer.data.files import open_files
 from linearizer.data.films import Film, Frame, check_is_film, open_film, write_film
 from linearizer.data.pixels import SkippedFilesWarning, as_picture, read_image, write_picture
@@ -88,7 +88,11 @@ def draw(
     content, exact = read_photo(photo, model), record == "float64"
     if record != "none":
         _warn_of_the_way_back(model, steps, content, exact=exact)
-    announce(lambda piece: Record.of(model, piece, steps, exact=exact), model, content.shape[1:])
+
+    def trial(piece: Tensor) -> Record:
+        return Record.of(model, piece, steps, exact=exact)
+
+    announce(trial, model, content.shape[1:], exact=exact, undoing=False)
     with bar("Stylizing") as progress:
         made = Record.of(model, content, steps, exact=exact, progress=progress)
     _write(made, out, record=record)
@@ -173,40 +177,49 @@ def undone(model: StyleTransfer, photo: Path, steps: Sequence[Step] | None) -> T
         SingularOperatorError: If a step has no inverse.
     """
     picture, beside = read_photo(photo, model), record_of(photo)
-    record = Record.read(beside) if beside.exists() else None
-    if record is not None:
-        if steps is not None and tuple(steps) != record.steps:
-            raise RangeError(
-                f"expected --mix as in the record {beside}, which says "
-                f"{', then '.join(map(str, record.steps))}, got {', '.join(map(str, steps))}; "
-                "leave it out"
-            )
-        if not record.is_of(picture):
-            raise FileFormatError(
-                f"expected the picture that {beside} is the record of, got one that was edited "
-                f"or is another; undo the picture as it was made, or move the record away and name "
-                "the style with --mix"
-            )
-        steps = record.steps
-        record.check(model)
+    if beside.exists():
+        record = _record_of_this(picture, beside, steps)
     elif steps is None:
         raise FileFormatError(
             f"expected a record beside {photo}, got no file {beside}; bring it there, or name the "
             "style with --mix, and expect noise"
         )
-    if record is None:
-        check_invertible(model, steps, picture.dtype)
+    else:
         warnings.warn(
             f"expected the record that style apply wrote beside {photo}, got the picture alone; "
             "its rounding to 8 bits is amplified, and what comes back may be noise",
             LinearizerWarning,
             stacklevel=1,
         )
-    announce(lambda piece: model.undo(piece, steps), model, picture.shape[1:])
+        height, width = picture.shape[1:]
+        record = Record(picture, (height, width), tuple(steps), model.fingerprint(), {})
+
+    def trial(piece: Tensor) -> Tensor:
+        height, width = piece.shape[1:]
+        return replace(record, image=piece.to(record.image), size=(height, width)).undo(model)
+
+    exact = record.image.dtype == torch.float64
+    announce(trial, model, picture.shape[1:], exact=exact, undoing=True)
     with bar("Undoing") as progress:
-        if record is not None:
-            return record.undo(model, progress=progress)
-        return model.undo(picture, steps, progress=progress)
+        return record.undo(model, progress=progress)
+
+
+def _record_of_this(picture: Tensor, beside: Path, steps: Sequence[Step] | None) -> Record:
+    """The record in a file, if it is that of a picture, and of these steps if some are named."""
+    record = Record.read(beside)
+    if steps is not None and tuple(steps) != record.steps:
+        raise RangeError(
+            f"expected --mix as in the record {beside}, which says "
+            f"{', then '.join(map(str, record.steps))}, got {', '.join(map(str, steps))}; "
+            "leave it out"
+        )
+    if not record.is_of(picture):
+        raise FileFormatError(
+            f"expected the picture that {beside} is the record of, got one that was edited or is "
+            "another; undo the picture as it was made, or move the record away and name the style "
+            "with --mix"
+        )
+    return record
 
 
 def outputs(pictures: Sequence[Path], folder: Path) -> dict[Path, Path]:
