@@ -412,11 +412,11 @@ def style_model() -> tuple[StyleTransfer, list[str], str]:
     torch.manual_seed(0)
     g = [perturb_(lz.style_bijection((3, 16, 16), depth=2, width=16)) for _ in range(2)]
     channels, *size = g[0].out_shape
-    styles: dict[str, lz.CircularConvolution] = {}
+    styles: dict[str, lz.SymmetricConvolution] = {}
     for name in ("one", "other"):
-        kernel = 0.02 * torch.randn(channels, channels, 3, 3)
-        kernel[:, :, 1, 1] += torch.eye(channels)
-        styles[name] = lz.CircularConvolution(kernel, size)
+        kernel = 0.02 * torch.randn(channels, channels, 2, 2)
+        kernel[:, :, 0, 0] += torch.eye(channels)
+        styles[name] = lz.SymmetricConvolution(kernel, size)
     return StyleTransfer(*g, styles).requires_grad_(False), list(styles), "untrained bijections"
 
 

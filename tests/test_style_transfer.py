@@ -292,6 +292,8 @@ def test_what_is_learned_is_of_the_kind_of_the_others(model, photo):
         model.mix({"one": 0.5, "two": 0.5}),
     ):
         assert type(operator) is model.kind
+    for kind in KINDS:
+        assert type(model.fit([(x, x)], kernel_size=3, kind=kind)) is kind
 
 
 def test_one_border_does_not_reach_the_opposite_one():

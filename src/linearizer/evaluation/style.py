@@ -88,10 +88,10 @@ def measure_styles(
 
 def pixel_baseline(model: StyleTransfer, x: Tensor, y: Tensor, like: Convolution) -> StyleTransfer:
     """The same class of operator with g nothing but squeeze and ActNorm, fitted to pairs."""
-    g_x, g_y = _initialized(x, model.factor), _initialized(y, model.factor)
-    baseline = StyleTransfer(g_x, g_y, {"fitted": like})  # what is fitted then is of its class
+    baseline = StyleTransfer(_initialized(x, model.factor), _initialized(y, model.factor))
     pairs = zip(x.split(100), y.split(100), strict=True)
-    baseline.add("fitted", baseline.fit(pairs, ridge=1e-6, kernel_size=like.side))
+    fitted = baseline.fit(pairs, ridge=1e-6, kernel_size=like.side, kind=type(like))
+    baseline.add("fitted", fitted)
     return baseline
 
 

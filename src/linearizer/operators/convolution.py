@@ -77,7 +77,7 @@ class Convolution(LinearOperator, abc.ABC):
 
     @property
     def side(self) -> int:
-        """Pixels along an axis that the kernel spans."""
+        """Pixels that the kernel spans along its last axis."""
         return self.span(self.kernel.shape[-1])
 
     def resized(self, size: Sequence[int]) -> Self:

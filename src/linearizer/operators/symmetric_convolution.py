@@ -106,7 +106,8 @@ class SymmetricConvolution(Convolution):
 
     def _applied(self, kernel: Tensor, z: Tensor) -> Tensor:
         p, q = kernel.shape[2:]
-        small = self.span(p) * self.span(q) < LARGE
+        # On CUDA, conv2d rounds float32 to 10 bits (TF32) unless it is told not to.
+        small = self.span(p) * self.span(q) < LARGE and not z.is_cuda
         return self._by_padding(kernel, z) if small else self._by_transform(kernel, z)
 
     def by_padding(self, z: Tensor) -> Tensor:
@@ -122,7 +123,7 @@ class SymmetricConvolution(Convolution):
         x = z.to(weights.dtype).reshape(-1, *z.shape[-3:])
         x = _reflected(_reflected(x, p - 1, -2), q - 1, -1)
         (H, W), itemsize = self.size, weights.dtype.itemsize
-        parts = [  # in some dtypes conv2d makes a matrix of all windows
+        parts = [  # of float64, conv2d makes a matrix of all windows
             conv2d(x[..., rows.start : rows.stop + 2 * p - 2, :], weights)
             for rows in _bands(H, W * weights[0].numel() * itemsize)
         ]

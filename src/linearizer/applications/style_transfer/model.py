@@ -251,6 +251,7 @@ class StyleTransfer(StyleFiles):
         ridge: float = 1e-4,
         kernel_size: int | None = 5,
         refinement: int = 0,
+        kind: type[Convolution] | None = None,
         progress: Callable[[float], None] = lambda loss: None,
     ) -> Convolution:
         """The operator of pairs of images, `A g_x(x) ≈ g_y(y)`, without touching g.
@@ -263,6 +264,7 @@ class StyleTransfer(StyleFiles):
             ridge: Of `ConvolutionLeastSquares.solve`.
             kernel_size: Of `ConvolutionLeastSquares.solve`; None for a kernel of the images' size.
             refinement: Steps of `refine_convolution`, for which all pairs are kept in memory.
+            kind: Class of the operator; that of the other styles if not given.
             progress: Is called with the loss of each such step.
 
         Raises:
@@ -271,7 +273,7 @@ class StyleTransfer(StyleFiles):
         return fitting.fit_operator(
             self.g_x,
             self.g_y,
-            self.kind,
+            self.kind if kind is None else kind,
             pairs,
             ridge=ridge,
             kernel_size=kernel_size,
