@@ -1,7 +1,10 @@
 """`linearizer train style` and `style ...`, from beginning to end."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -209,6 +212,51 @@ def test_a_folder_is_stylized_and_goes_on_where_it_stopped(run, place, tmp_path)
     assert (out / "a.png").stat().st_mtime_ns == before
     assert apply(*arguments, "--overwrite", out=out).returncode == 0
     assert (out / "a.png").stat().st_mtime_ns != before
+
+
+def test_what_a_large_picture_costs_is_told_before(run, place, tmp_path, monkeypatch):
+    monkeypatch.setattr("linearizer.evaluation.style_forecast.SLOW", 0.0)
+    large, styled = tmp_path / "large.png", tmp_path / "styled.png"
+    Image.open(place / "photo.png").resize((700, 600)).save(large)
+    done = apply(run, large, "--mix", "calm", out=styled)
+    assert re.search(
+        r"^0\.4 megapixels: about \d+ seconds and 0\.\d GB of memory$", done.stderr, re.M
+    )
+    done = linearizer("style", "undo", run, styled, "--out", tmp_path / "undone.png")
+    assert "0.4 megapixels: about" in done.stderr
+    done = apply(run, place / "photo.png", "--mix", "calm", out=tmp_path / "small.png")
+    assert "megapixels" not in done.stderr
+    Image.new("1", (6500, 6500)).save(large)
+    refused = apply(run, large, "--mix", "calm", out=tmp_path / "none.png")
+    assert_one_clear_line(refused, "at most 40 megapixels", "6500×6500", "reduce it")
+
+
+MEASURED = """
+import resource, sys, torch
+torch.set_num_threads(1)
+import linearizer as lz
+from linearizer.evaluation.style_forecast import LOADED, memory
+size, exact, undoing = (1000, 1200), sys.argv[1] == "float64", sys.argv[2] == "undo"
+g = [lz.style_bijection((3, 32, 32), depth=2, width=96) for _ in range(2)]
+unit = lz.SymmetricConvolution(torch.eye(48)[..., None, None], (8, 8))
+model = lz.StyleTransfer(*g, {"one": unit})
+model = model.double() if exact else model
+pass_ = model.undo if undoing else model.stylize
+peak = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+pass_(torch.zeros(3, 64, 64).to(next(model.parameters())), "one")
+before = peak()
+pass_(torch.zeros(3, *size).to(next(model.parameters())), "one")
+print((peak() - before) / (memory(model, size, exact=exact, undoing=undoing) - LOADED))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="getrusage counts kilobytes on Linux")
+@pytest.mark.parametrize("what", ["do", "undo"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_memory_that_is_foretold_is_the_memory_that_is_used(dtype, what):
+    run = [sys.executable, "-c", MEASURED, dtype, what]
+    done = subprocess.run(run, check=True, capture_output=True, text=True)
+    assert 0.6 < float(done.stdout) < 1.5
 
 
 def test_several_pictures_are_named_apart(run, place, tmp_path):

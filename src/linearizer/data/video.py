@@ -56,9 +56,21 @@ def write(path: Path, frames: Iterable[tuple["Image", float]], *, sound_of: Path
     """H.264, with the sound of another video if the container holds its codec.
 
     H.264 has even sides: an odd one loses a row or a column.
+
+    Raises:
+        OSError: If it cannot be written.
+        MissingExtraError: If PyAV is not installed.
     """
     with needs_extra("av", "video"):
         import av  # noqa: PLC0415
+    try:
+        _write(path, frames, sound_of)
+    except av.FFmpegError as error:
+        raise OSError(str(error)) from error
+
+
+def _write(path: Path, frames: Iterable[tuple["Image", float]], sound_of: Path) -> None:
+    import av  # noqa: PLC0415
 
     with av.open(str(path), "w") as out, _sound(sound_of) as sound:
         stream = out.add_stream("libx264", rate=25, options={"crf": QUALITY})
