@@ -20,6 +20,8 @@ SLOW = 5.0
 """Seconds that nobody needs to be warned of."""
 LOADED = 0.4e9
 """Bytes of the program and its libraries."""
+BANDS = 0.2e9
+"""Bytes of the frequencies that `linalg.solve` has in hand at a time."""
 
 
 class Cost(NamedTuple):
@@ -65,7 +67,7 @@ def memory(model: StyleTransfer, size: Sequence[int], *, exact: bool, undoing: b
 
     A coupling holds two hidden layers of its network and three latents, a mixing of channels six
     latents. In float64 a convolution is a product with a matrix of all its patches. Least squares
-    hold six latents in float64, and a circular convolution its matrices of all frequencies.
+    hold five latents in float64, and a circular convolution its matrices of all frequencies.
     """
     channels, height, width = model.g_x.out_shape
     pixels = size[0] * size[1] * height * width / torch.Size(model.g_x.in_shape[1:]).numel()
@@ -74,10 +76,11 @@ def memory(model: StyleTransfer, size: Sequence[int], *, exact: bool, undoing: b
     patches = max((m.weight[0].numel() for m in layers), default=0) if exact else 0
     itemsize = 8 if exact else 4
     numbers = max(patches + 2 * hidden + 3 * channels, 6 * channels)
-    operator = 48 * channels if undoing else 0
+    operator = 40 * channels if undoing else 0
     if issubclass(model.kind, CircularConvolution):
         operator = (64 if undoing else 8) * channels**2
-    return LOADED + pixels * max(itemsize * numbers, operator)
+    fixed = LOADED + (BANDS if undoing else 0)
+    return fixed + pixels * max(itemsize * numbers, operator)
 
 
 def undo_error(
