@@ -42,8 +42,8 @@ Kept = Literal["none", "float32", "float64"]
 Records = Annotated[
     Kept,
     typer.Option(
-        help="Numbers of the record, for `style undo`: float32 give the photograph back to about "
-        "a gray level, float64 exactly, in three times the time."
+        help="Numbers of the record, for `style undo`: float32 give the photograph back to a few "
+        "gray levels, float64 exactly, in three times the time."
     ),
 ]
 

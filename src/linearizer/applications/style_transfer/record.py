@@ -79,8 +79,8 @@ class Record:
             content: In [-1, 1].
             steps: What to do.
             exact: Whether to compute and to keep float64, from which the content comes back bit
-                by bit. The rounding of float32 is amplified: a style gives the content back to
-                about one gray level of 255, two styles after each other to ten.
+                by bit. The rounding of float32 is amplified: a style gives the content back to a
+                few gray levels of 255, two styles after each other to ten or more.
             progress: As of `StyleTransfer.stylize`.
 
         Raises:
