@@ -115,7 +115,7 @@ def style_page(results: Mapping[str, Any]) -> Page:
             f"{row['linear_in_pixels_psnr_db']:.2f} dB"
         ),
         "gain": lambda row: f"{row['psnr_db'] - row['linear_in_pixels_psnr_db']:+.2f} dB",
-        "stylise, undo, stylise": lambda row: f"{row['undo_redo_psnr_db']:.1f} dB",
+        "stylize, undo, stylize": lambda row: f"{row['undo_redo_psnr_db']:.1f} dB",
         "condition": lambda row: (
             "infinite" if row["condition"] is None else f"{row['condition']:.3g}"
         ),

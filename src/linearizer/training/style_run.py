@@ -67,7 +67,7 @@ def train_style(run: StyleRun) -> None:
         ),
         finish=finish,
         result="styles are",
-        look=f"Look at them: linearizer stylize {run.out} PHOTO --mix NAME=1",
+        look=f"Look at them: linearizer style apply {run.out} PHOTO --mix NAME",
         title="Training styles",
         notes={"contents": len(train)},
     )

@@ -58,6 +58,17 @@ def fit_operator(
         )
 
 
+def kernel_of_picture(
+    g_x: Bijection, contents: Iterable[Tensor], g_y: Bijection, picture: Tensor
+) -> Tensor:
+    """The 1×1 kernel that carries second moments of contents to those of a picture."""
+    moments = [second_moment(g_x(x)) for x in contents]
+    if not moments:
+        raise RangeError("expected contents to whiten, got none; pass a batch of images")
+    matrix = transport(torch.stack(moments).mean(0), second_moment(g_y(picture)))
+    return matrix.to(picture.dtype)[..., None, None]
+
+
 def transport(S_x: Tensor, S_y: Tensor) -> Tensor:
     """`S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½`, which carries second moments S_x to S_y.
 
