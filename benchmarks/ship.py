@@ -56,7 +56,7 @@ datasets:
 {metrics}
 """
 
-PHOTOGRAPHS = "photographs of scikit-learn and scikit-image"
+PHOTOGRAPHS = "photographs of scikit-learn, scikit-image and matplotlib"
 
 OPTIONS = (
     "depth",
@@ -119,7 +119,10 @@ def make_card(
             "fast-neural-style example."
         )
         how = f"both g and a convolution a style, depth {note['depth']}, width {note['width']}"
-        of_data = "photographs public domain, CC0 and CC BY, teachers BSD-3"
+        of_data = (
+            "photographs public domain, CC0, CC BY 2.0 (china, flower) and without known "
+            "restrictions (immunohistochemistry), teachers BSD-3"
+        )
     else:
         typed = "`, then `".join(
             command(n, TrainingConfig(**n["config"])) for n in (*earlier, note)
@@ -168,10 +171,9 @@ def make_card(
 def style_command(note: dict[str, Any]) -> str:
     """What was typed to train styles."""
     teachers = " ".join(f"--teacher {name}={file}" for name, file in note["teachers"].items())
-    return (
-        f"linearizer train style --content FOLDER {teachers} --depth {note['depth']} "
-        f"--steps {note['steps']} --precision {note['precision']} --seed {note['seed']}"
-    )
+    options = ("size", "depth", "width", "variations", "steps", "precision", "seed")
+    given = " ".join(f"--{option} {note[option]}" for option in options if option in note)
+    return f"linearizer train style --content FOLDER {teachers} {given}"
 
 
 def rebuilt(run: Path, note: dict[str, Any], train: Images) -> Model:

@@ -75,6 +75,9 @@ VALID = {
     "style evaluate": {
         "run": "{styles}",
         "--teacher": "calm={teacher}",
+        "--picture": "wild={photo}",
+        "--held-out": "{contents}",
+        "--size": 16,
         "--count": 2,
         "--out": "{new}",
     },

@@ -14,6 +14,7 @@ from PIL import Image
 from linearizer.data import load_digits
 from linearizer.display.console import complain, say
 from linearizer.display.tables import Table, page_markdown, show_page
+from linearizer.evaluation.style_table import KEPT, LIKENESS, PICTURE, UNDONE, style_page
 
 LAWS = Table(
     ["law", "measured", "threshold", ""],
@@ -38,6 +39,29 @@ def test_a_table_fits_and_breaks_no_word(width):
     for word in " ".join(cell for row in LAWS.rows for cell in row).split():
         assert word in text.split()
     assert "…" not in text
+
+
+def test_tables_of_styles_fit_sixty_columns():
+    """As tables, not as lines of names and numbers, also with long numbers."""
+    keys = {key: 123.456 for part in (LIKENESS, KEPT, UNDONE) for _, key, _ in part}
+    measured = {
+        "styles": {
+            "rain_princess": {**keys, "condition": 1.234e-12},
+            "made": {key: 1.0 for _, key, _ in (*PICTURE, *UNDONE)},
+        },
+        "contents": 1000,
+        "in_rounds": 4,
+        "size": [1024, 1024],
+        "baseline_pairs": 1000,
+    }
+    page = style_page({"sizes": {"1024": measured, "64": measured}, "lpips": "LPIPS"})
+    text = printed(lambda console: show_page(page, console), 60)
+    assert max(map(len, text.splitlines())) <= 60
+    heads = [line for line in text.splitlines() if line.startswith("style ")]
+    assert len(heads) == sum(isinstance(part, Table) for part in page) == 8
+    assert "style: " not in text
+    written = page_markdown(page)
+    assert written.count("| rain_princess | 123.46 | 123.456 | 123.456 | 123.46 | 123.46 |") == 2
 
 
 def test_a_folded_table_keeps_its_columns():

@@ -17,6 +17,9 @@ pytest.importorskip("lightning")
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
+from linearizer.data import load_image_folder
+from linearizer.evaluation.style import measure_styles
+from linearizer.metrics import LPIPS
 from linearizer.training.teachers import FastNeuralStyle, teach
 
 
@@ -322,15 +325,61 @@ def test_styles_are_added_without_training(run, place, tmp_path):
     assert_one_clear_line(taken, "expected another name, got 'half'")
 
 
-def test_evaluate_compares_with_teachers_and_pixels(run, place, tmp_path):
-    teacher = ["--teacher", f"wild={place / 'wild.pth'}"]
-    done = linearizer("style", "evaluate", run, *teacher, "-n", "8", "--out", tmp_path)
+def test_evaluate_compares_with_teachers_pictures_and_pixels(run, place, tmp_path):
+    sources = [
+        "--teacher",
+        f"wild={place / 'wild.pth'}",
+        "--picture",
+        f"calm={place / 'photo.png'}",
+    ]
+    options = ["--held-out", place / "contents", "--size", "32", "--size", "48", "-n", "8"]
+    torch.manual_seed(0)
+    lpips = LPIPS()  # untrained
+    for part in ("backbone", "heads"):
+        torch.save(getattr(lpips, part).state_dict(), tmp_path / f"{part}.pth")
+        options += [f"--lpips-{part}", tmp_path / f"{part}.pth"]
+    done = linearizer("style", "evaluate", run, *sources, *options, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "style-evaluation.json").read_text())
-    row = results["styles"]["wild"]
-    assert row["undo_redo_psnr_db"] > 40
-    assert row["condition"] >= 1
-    assert "| wild |" in (tmp_path / "style-evaluation.md").read_text()
+    sizes = json.loads((tmp_path / "style-evaluation.json").read_text())["sizes"]
+    assert [(size, r["size"], r["contents"]) for size, r in sizes.items()] == [
+        ("32", [32, 32], 8),
+        ("48", [48, 48], 8),
+    ]
+    for results in sizes.values():
+        wild, calm = (results["styles"][name] for name in ("wild", "calm"))
+        for row in (wild, calm):
+            assert row["undo_redo_psnr_db"] > 40
+            assert row["undo_psnr_db"] > 40
+            assert row["condition"] >= 1
+        assert results["mean_psnr_db"] == wild["psnr_db"]
+        assert calm["picture_gram"] > 0
+        assert "psnr_db" not in calm
+    written = (tmp_path / "style-evaluation.md").read_text()
+    assert written.count("| wild |") == 6
+    assert written.count("| calm |") == 6
+
+
+def test_a_style_that_does_what_its_teacher_does_is_measured_as_perfect(place, tmp_path):
+    """Where the teacher does nothing and the style neither, everything has a known result."""
+    torch.manual_seed(0)
+    g = lz.style_bijection((3, 32, 32), depth=1, width=4)
+    model = lz.StyleTransfer(g, g)
+    side = model.g_x.out_shape[0]
+    model.add("none", lz.SymmetricConvolution(torch.eye(side)[..., None, None], g.out_shape[1:]))
+    contents = load_image_folder(place / "contents", size=32)
+    results = measure_styles(model, {"none": torch.nn.Identity()}, {}, contents, contents.images)
+    row = results["styles"]["none"]
+    for what in ("psnr_db", "undo_psnr_db", "rounds_psnr_db", "undo_redo_psnr_db"):
+        assert row[what] > 90, what
+    assert row["content_ssim"] == pytest.approx(1.0, abs=1e-5)
+    assert row["condition"] == pytest.approx(1.0)
+    assert row["grid_energy"] == pytest.approx(row["teacher_grid_energy"], rel=1e-3)
+    assert row["linear_in_pixels_psnr_db"] > 60  # the identity is an operator on pixels
+
+
+def test_evaluate_wants_something_to_compare_with(run, tmp_path):
+    done = linearizer("style", "evaluate", run, "--out", tmp_path)
+    assert_one_clear_line(done, "--teacher NAME=FILE", "--picture")
 
 
 def test_bad_input_is_one_clear_line(run, place, tmp_path):

@@ -114,6 +114,20 @@ def test_undoing_and_redoing_gives_the_stylized_image(model, photo):
     assert 1.0 <= model.cond("one") < 100.0
 
 
+@pytest.mark.parametrize(("dtype", "least"), [(torch.float32, 70.0), (torch.float64, 200.0)])
+def test_twenty_times_there_and_back(model, photo, dtype, least):
+    """Nothing is lost that would add up, nor where the squeeze does not divide the sides."""
+    model = model.to(dtype)
+    for size in (SIZE, (21, 18)):
+        first = torch.nn.functional.interpolate(photo[None].to(dtype), size, mode="bilinear")[0]
+        content = first
+        for _ in range(20):
+            styled = model.stylize(content, "one", cropped=False)
+            content = model.undo(styled, "one")[..., : size[0], : size[1]]
+        error = (content - first).square().mean()
+        assert float(10 * torch.log10(4 / error)) > least
+
+
 def test_composing_multiplies_operators(model, photo):
     product = model.operator("two").to_dense() @ model.operator("one").to_dense()
     f = lz.Linearizer(model.g_x, lz.Dense(product, (48, 4, 4), (48, 4, 4)), model.g_y)

@@ -296,26 +296,49 @@ def compare(
 @style.command()
 def evaluate(
     run: Styles,
-    teacher: Annotated[list[str], typer.Option(help="NAME=FILE, the teacher of a style.")],
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE, the teacher of a style.")
+    ] = None,
+    picture: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE, the picture that a style is made of.")
+    ] = None,
     content: Annotated[
         str | None, typer.Option(help="Contents, of which the held-out part is used.")
     ] = None,
     data_dir: DataDir = None,
+    held_out: Annotated[
+        Path | None, typer.Option(help="Folder of contents to use instead, all of them.")
+    ] = None,
+    size: Annotated[
+        list[int] | None,
+        whole(min=16, max=4096, help="Side of the contents; several if repeated."),
+    ] = None,
     count: Annotated[int, whole("-n", "--count", min=1, help="Number of held-out contents.")] = 200,
     lpips_backbone: Backbone = None,
     lpips_heads: Heads = None,
     out: Folder = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure styles against their teachers and against the same operators on pixels."""
+    """Measure styles against their teachers or pictures, and how exactly they are undone."""
     from linearizer.display.output import new_file, write_evaluation  # noqa: PLC0415
-    from linearizer.evaluation.style import evaluate_styles, style_page  # noqa: PLC0415
+    from linearizer.evaluation.style import evaluate_styles  # noqa: PLC0415
+    from linearizer.evaluation.style_table import style_page  # noqa: PLC0415
 
     lpips = lpips_files(lpips_backbone, lpips_heads)
-    teachers = named_files(teacher)
+    teachers, pictures = named_files(teacher or ()), named_files(picture or ())
     opened = open_model(run, StyleTransfer)
     path = new_file((out or opened.folder) / "style-evaluation.json", overwrite=overwrite)
-    results = evaluate_styles(opened, teachers, content, data_dir, count=count, lpips=lpips)
+    results = evaluate_styles(
+        opened,
+        teachers,
+        pictures,
+        content,
+        data_dir,
+        held_out=held_out,
+        sizes=size or (),
+        count=count,
+        lpips=lpips,
+    )
     write_evaluation(path, results, style_page(results))
 
 

@@ -1,8 +1,8 @@
-"""Measuring styles against their teachers, on contents that were not trained on."""
+"""Measuring styles on contents that were not trained on: against teachers, pictures, pixels."""
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,86 +12,139 @@ from torch import Tensor, nn
 from linearizer.applications import StyleTransfer
 from linearizer.bijections import ActNorm, Chain, Squeeze
 from linearizer.data import Images
-from linearizer.display.tables import Page, Table
-from linearizer.evaluation.likeness import LPIPS_MISSING, LPIPS_NETWORK, capped_psnr_db, ssim
-from linearizer.metrics import LPIPS, psnr_db
+from linearizer.data.pixels import read_image
+from linearizer.errors import RangeError
+from linearizer.evaluation.likeness import LPIPS_NETWORK, capped_psnr_db, finite, ssim
+from linearizer.metrics import LPIPS, border_ratio, gram_distance, grid_energy, psnr_db
 from linearizer.operators import Convolution
 from linearizer.saving.run_information import Opened
-from linearizer.training.lessons import taught
-from linearizer.training.style_run import contents_of
+from linearizer.training.lessons import TEACHING_PIXELS, taught
+from linearizer.training.style_run import contents_of, open_held_out
 from linearizer.training.teachers import FastNeuralStyle
 
-BASELINE_PAIRS = 1000
-BATCH = 50
+BASELINE_PIXELS = 1000 * 64 * 64
+"""Of the training contents that the operator on pixels is fitted to."""
+ROUNDS = 20
+IN_ROUNDS = 4
+"""Contents that are stylized and undone so often: every time takes a solve a frequency."""
+LARGE = 32
+"""The side from which on images have an interior, and room between the lines of their grids."""
 
 
 def evaluate_styles(
     opened: Opened[StyleTransfer],
     teachers: Mapping[str, Path],
+    pictures: Mapping[str, Path],
     content: str | None,
     data_dir: Path | None,
     *,
+    held_out: Path | None = None,
+    sizes: Sequence[int] = (),
     count: int,
     lpips: tuple[Path, Path] | None,
 ) -> dict[str, Any]:
-    """`measure_styles` with teachers in files, on held-out contents that are named or the run's."""
-    train, held_out = contents_of(opened, content, data_dir)
-    return measure_styles(
-        opened.model,
-        {style: FastNeuralStyle.from_file(file) for style, file in teachers.items()},
-        train,
-        held_out.images[:count],
-        lpips=None if lpips is None else LPIPS.from_files(*lpips),
-    )
+    """`measure_styles` at some sizes, that of the model by default, with what lies in files.
+
+    Args:
+        opened: The model.
+        teachers: Files of fast-neural-style networks, by the names of their styles.
+        pictures: Files of style pictures, by the names of the styles that are made of them.
+        content: Contents; those of the run by default.
+        data_dir: Where they lie.
+        held_out: A folder of contents to measure on, instead of the held-out part of the contents.
+        sizes: Sides of the contents.
+        count: The most contents to measure on.
+        lpips: Files of its backbone and its heads.
+
+    Raises:
+        RangeError: If there is neither a teacher nor a picture.
+    """
+    if not teachers and not pictures:
+        raise RangeError(
+            "expected a teacher or a style picture, got none; name one with --teacher NAME=FILE "
+            "or --picture NAME=FILE"
+        )
+    networks = {name: FastNeuralStyle.from_file(file) for name, file in teachers.items()}
+    images = {name: read_image(file) for name, file in pictures.items()}
+    distance = None if lpips is None else LPIPS.from_files(*lpips)
+    measured = {}
+    for side in sizes or [opened.model.g_x.in_shape[1]]:
+        train, last = contents_of(opened, content, data_dir, side)
+        contents = last.images if held_out is None else open_held_out(held_out, side)
+        measured[str(side)] = measure_styles(
+            opened.model, networks, images, train, contents[:count], lpips=distance
+        )
+    return finite({"sizes": measured, "lpips": None if lpips is None else LPIPS_NETWORK})
 
 
 @torch.no_grad()
 def measure_styles(
     model: StyleTransfer,
     teachers: Mapping[str, nn.Module],
+    pictures: Mapping[str, Tensor],
     train: Images,
     contents: Tensor,
     *,
     lpips: LPIPS | None = None,
 ) -> dict[str, Any]:
-    """Each style against its teacher, on contents that were not trained on.
+    """Each style by itself, and against its teacher or its picture, on contents never trained on.
 
     Beside the model stands the best convolution of the same kernel between pixels: the same
     squeeze and ActNorm, fitted by least squares to the same teacher on training contents.
     """
     rows: dict[str, dict[str, Any]] = {}
-    pairs = train.images[:BASELINE_PAIRS]
-    for name, teacher in teachers.items():
-        operator, condition = model.operator(name), model.cond(name)
-        truth = _truth(teacher, contents, name)
-        started = time.perf_counter()
-        made = torch.cat([model.stylize(x, name) for x in contents.split(BATCH)])
-        seconds = (time.perf_counter() - started) / len(contents)
-        undone = torch.cat([model.undo(y, name) for y in made.split(BATCH)])
-        again = torch.cat([model.stylize(x, name) for x in undone.split(BATCH)])
-        pixels = pixel_baseline(model, pairs, _truth(teacher, pairs, name), operator)
-        linear = pixels.stylize(contents, "fitted").clamp(-1, 1)
-        rows[name] = {
-            **_likeness(made, truth, lpips),
-            "linear_in_pixels_psnr_db": psnr_db(linear, truth),
-            "undo_redo_psnr_db": capped_psnr_db(again, made),
-            "condition": condition if math.isfinite(condition) else None,
-            "milliseconds_per_image": 1e3 * seconds,
-        }
+    pairs = train.images[: max(2, BASELINE_PIXELS // train.images[0, 0].numel())]
+    for name in dict.fromkeys([*teachers, *pictures]):
+        made, rows[name] = _by_itself(model, name, contents)
+        if name in teachers:
+            truth = _truth(teachers[name], contents, name)
+            fitted = pixel_baseline(
+                model, pairs, _truth(teachers[name], pairs, name), model.operator(name)
+            )
+            linear = [fitted.stylize(x, "fitted").clamp(-1, 1) for x in _batches(contents)]
+            rows[name] |= {
+                **_likeness(made, truth, lpips),
+                "linear_in_pixels_psnr_db": psnr_db(torch.cat(linear), truth),
+            }
+        if name in pictures and lpips is not None:
+            picture = pictures[name][None]
+            distances = [
+                torch.cat([gram_distance(x, picture, lpips.backbone) for x in _batches(images)])
+                for images in (made, contents)
+            ]
+            rows[name]["picture_gram"], rows[name]["content_gram"] = (
+                float(d.mean()) for d in distances
+            )
+    scores = [row["psnr_db"] for row in rows.values() if "psnr_db" in row]
     return {
         "styles": rows,
-        "mean_psnr_db": sum(row["psnr_db"] for row in rows.values()) / len(rows),
+        "mean_psnr_db": sum(scores) / len(scores) if scores else None,
         "contents": len(contents),
+        "in_rounds": len(contents[:IN_ROUNDS]),
         "size": list(contents.shape[-2:]),
         "baseline_pairs": len(pairs),
-        "lpips": None if lpips is None else LPIPS_NETWORK,
     }
+
+
+def rounds_psnr_db(
+    model: StyleTransfer, contents: Tensor, name: str, *, rounds: int = ROUNDS
+) -> float:
+    """How near contents come back that are stylized and undone so often, one after the other.
+
+    PSNR of the last contents against the first. Every round starts from what the round before
+    has left, so that what a style destroys would add up.
+    """
+    x, (height, width) = contents, contents.shape[-2:]
+    for _ in range(rounds):
+        styled = model.stylize(x, name, cropped=False)
+        x = model.undo(styled, name)[..., :height, :width]
+    return capped_psnr_db(x, contents)
 
 
 def pixel_baseline(model: StyleTransfer, x: Tensor, y: Tensor, like: Convolution) -> StyleTransfer:
     """The same class of operator with g nothing but squeeze and ActNorm, fitted to pairs."""
     baseline = StyleTransfer(_initialized(x, model.factor), _initialized(y, model.factor))
-    pairs = zip(x.split(100), y.split(100), strict=True)
+    pairs = zip(_batches(x), _batches(y), strict=True)
     fitted = baseline.fit(pairs, ridge=1e-6, kernel_size=like.side, kind=type(like))
     baseline.add("fitted", fitted)
     return baseline
@@ -104,48 +157,45 @@ def _initialized(images: Tensor, factor: int) -> Chain:
     return g
 
 
-def style_page(results: Mapping[str, Any]) -> Page:
-    """The results as a table."""
-    height, width = results["size"]
-    columns: dict[str, Callable[[dict[str, Any]], str]] = {
-        "PSNR to the teacher": lambda row: f"{row['psnr_db']:.2f} dB",
-        "SSIM": lambda row: f"{row['ssim']:.3f}",
-        "LPIPS": lambda row: f"{row['lpips']:.3f}",
-        "the same operator on pixels, PSNR": lambda row: (
-            f"{row['linear_in_pixels_psnr_db']:.2f} dB"
-        ),
-        "gain": lambda row: f"{row['psnr_db'] - row['linear_in_pixels_psnr_db']:+.2f} dB",
-        "stylize, undo, stylize": lambda row: f"{row['undo_redo_psnr_db']:.1f} dB",
-        "condition": lambda row: (
-            "infinite" if row["condition"] is None else f"{row['condition']:.3g}"
-        ),
-        "ms an image": lambda row: f"{row['milliseconds_per_image']:.1f}",
+def _by_itself(
+    model: StyleTransfer, name: str, contents: Tensor
+) -> tuple[Tensor, dict[str, float]]:
+    """What a style makes of contents, and what can be said of it without a teacher."""
+    height, width = contents.shape[-2:]
+    started = time.perf_counter()
+    exact = [model.stylize(x, name, cropped=False) for x in _batches(contents)]
+    seconds = (time.perf_counter() - started) / len(contents)
+    undone = [model.undo(y, name)[..., :height, :width] for y in exact]
+    again = torch.cat([model.stylize(x, name, cropped=False) for x in undone])
+    made = torch.cat(exact)[..., :height, :width].clamp(-1, 1)
+    return made, {
+        "content_ssim": ssim(made, contents),
+        **({"grid_energy": grid_energy(made)} if min(height, width) >= LARGE else {}),
+        "undo_psnr_db": capped_psnr_db(torch.cat(undone), contents),
+        "rounds_psnr_db": rounds_psnr_db(model, contents[:IN_ROUNDS], name),
+        "undo_redo_psnr_db": capped_psnr_db(again, torch.cat(exact)),
+        "condition": model.cond(name),
+        "milliseconds_per_image": 1e3 * seconds,
     }
-    if results["lpips"] is None:
-        del columns["LPIPS"]
-    return [
-        Table(
-            ["style", *columns],
-            [
-                (name, *(cell(row) for cell in columns.values()))
-                for name, row in results["styles"].items()
-            ],
-        ),
-        f"Mean of the styles: {results['mean_psnr_db']:.2f} dB. {results['contents']} held-out "
-        f"contents of {height}×{width}; the operator on pixels is fitted to "
-        f"{results['baseline_pairs']} training contents. PSNR of images clamped to [-1, 1]"
-        + (f". {LPIPS_MISSING}" if results["lpips"] is None else f"; LPIPS: {results['lpips']}."),
-    ]
 
 
-def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, float | None]:
-    seen = made.clamp(-1, 1)
-    return {
-        "psnr_db": psnr_db(seen, truth),
-        "ssim": ssim(seen, truth),
-        "lpips": None if lpips is None else float(lpips(seen, truth).mean()),
-    }
+def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, float]:
+    """How like the pictures of a teacher are what a style makes."""
+    measured = {"psnr_db": psnr_db(made, truth), "ssim": ssim(made, truth)}
+    if lpips is not None:
+        pairs = list(zip(_batches(made), _batches(truth), strict=True))
+        measured["lpips"] = float(torch.cat([lpips(*pair) for pair in pairs]).mean())
+        grams = [gram_distance(*pair, lpips.backbone) for pair in pairs]
+        measured["gram"] = float(torch.cat(grams).mean())
+    if min(made.shape[-2:]) >= LARGE:
+        measured["teacher_grid_energy"] = grid_energy(truth)
+        measured["border_ratio"] = border_ratio(made - truth)
+    return measured
 
 
 def _truth(teacher: nn.Module, contents: Tensor, name: str) -> Tensor:
     return torch.cat([y for _, y in taught(teacher, contents, name, shifted=False)])
+
+
+def _batches(images: Tensor) -> Sequence[Tensor]:
+    return images.split(max(1, TEACHING_PIXELS // math.prod(images.shape[-2:])))

@@ -3,6 +3,7 @@
 from linearizer._extras import needs_extra
 
 with needs_extra("torchmetrics", "train"):
+    from linearizer.metrics.artifacts import border_ratio, grid_energy
     from linearizer.metrics.fidelity import linearity_error, psnr_db
     from linearizer.metrics.generation import (
         Classifier,
@@ -11,17 +12,23 @@ with needs_extra("torchmetrics", "train"):
         frechet_distance,
         kernel_distance,
     )
+    from linearizer.metrics.gram import gram_distance
     from linearizer.metrics.likelihood import bits_per_dimension, nats_to_bits
     from linearizer.metrics.lpips import LPIPS
+    from linearizer.metrics.squeezenet import SqueezeNet
     from linearizer.metrics.strokes import slant, stroke_width
 
 __all__ = [
     "LPIPS",
     "Classifier",
+    "SqueezeNet",
     "bits_per_dimension",
+    "border_ratio",
     "confidence",
     "feature_distance",
     "frechet_distance",
+    "gram_distance",
+    "grid_energy",
     "kernel_distance",
     "linearity_error",
     "nats_to_bits",

@@ -5,16 +5,10 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from linearizer.errors import ShapeError
 from linearizer.metrics.pth import load_strictly
-
-SMALLEST_SIDE = 64
-"""Smaller images are enlarged to this: seven layers in, nothing would be left of them."""
-
-_TAPS = {1: 64, 4: 128, 7: 256, 9: 384, 10: 384, 11: 512, 12: 512}
-"""The layers that are compared, and their channels."""
+from linearizer.metrics.squeezenet import TAPS, SqueezeNet
 
 _EPSILON = 1e-10
 
@@ -45,16 +39,11 @@ class LPIPS(nn.Module):
         tensor([0., 0.])
     """
 
-    shift: Tensor
-    scale: Tensor
-
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1))
-        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1))
-        self.backbone = _SqueezeNet()
+        self.backbone = SqueezeNet()
         self.heads = nn.ModuleDict(
-            {f"lin{i}": _Head(channels) for i, channels in enumerate(_TAPS.values())}
+            {f"lin{i}": _Head(channels) for i, channels in enumerate(TAPS.values())}
         )
         self.requires_grad_(False).eval()
 
@@ -71,7 +60,7 @@ class LPIPS(nn.Module):
             FileFormatError: If a file is missing, cut off, or of another network.
         """
         lpips = cls()
-        load_strictly(lpips.backbone, backbone, "features of SqueezeNet 1.1")
+        lpips.backbone = SqueezeNet.from_file(backbone)
         load_strictly(lpips.heads, heads, "LPIPS v0.1 heads for SqueezeNet")
         return lpips
 
@@ -93,61 +82,8 @@ class LPIPS(nn.Module):
         return total
 
     def _features(self, images: Tensor) -> list[Tensor]:
-        x = images.expand(-1, 3, -1, -1)
-        if min(x.shape[-2:]) < SMALLEST_SIDE:
-            size = [max(side, SMALLEST_SIDE) for side in x.shape[-2:]]
-            x = interpolate(x, size, mode="bilinear", align_corners=False)
-        taps = self.backbone((x - self.shift) / self.scale)
+        taps = self.backbone(images)
         return [t / (torch.linalg.vector_norm(t, dim=1, keepdim=True) + _EPSILON) for t in taps]
-
-
-class _SqueezeNet(nn.Module):
-    """The features of SqueezeNet 1.1, with the names of torchvision's layers.
-
-    Source: Iandola et al., arXiv:1602.07360, and the release 1.1 of their models.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 64, 3, stride=2),
-            nn.ReLU(),
-            _pool(),
-            _Fire(64, 16, 64),
-            _Fire(128, 16, 64),
-            _pool(),
-            _Fire(128, 32, 128),
-            _Fire(256, 32, 128),
-            _pool(),
-            _Fire(256, 48, 192),
-            _Fire(384, 48, 192),
-            _Fire(384, 64, 256),
-            _Fire(512, 64, 256),
-        )
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        taps = []
-        for i, layer in enumerate(self.features):
-            x = layer(x)
-            if i in _TAPS:
-                taps.append(x)
-        return taps
-
-
-def _pool() -> nn.Module:
-    return nn.MaxPool2d(3, stride=2, ceil_mode=True)
-
-
-class _Fire(nn.Module):
-    def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
-        super().__init__()
-        self.squeeze = nn.Conv2d(channels, squeezed, 1)
-        self.expand1x1 = nn.Conv2d(squeezed, expanded, 1)
-        self.expand3x3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.squeeze(x).relu()
-        return torch.cat([self.expand1x1(x), self.expand3x3(x)], 1).relu()
 
 
 class _Head(nn.Module):

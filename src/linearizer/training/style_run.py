@@ -10,6 +10,7 @@ from linearizer._checks import Shape
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.data import Images, open_data, pieces_of_photographs
+from linearizer.data.folder import load_image_folder
 from linearizer.data.images import from_bytes
 from linearizer.errors import RangeError
 from linearizer.operators import SymmetricConvolution
@@ -114,15 +115,24 @@ def _identity(shape: Shape, kind: str, side: int) -> SymmetricConvolution:
 
 
 def contents_of(
-    run: Opened[StyleTransfer], content: str | None, data_dir: Path | None
+    run: Opened[StyleTransfer], content: str | None, data_dir: Path | None, size: int | None = None
 ) -> tuple[Images, Images]:
-    """The contents that are named, or else those that a model was trained on."""
+    """The contents that are named, or else those that a model was trained on.
+
+    They have the size of the model, or another.
+    """
     name = content or run.note.get("content")
     if name is None:
         raise RangeError(f"expected contents, got none in {run.folder}; name some with --content")
     if data_dir is None and content is None and run.note.get("data_dir"):
         data_dir = Path(run.note["data_dir"])
-    return open_contents(name, data_dir, run.model.g_x.in_shape[1], run.note.get("seed", 0))
+    side = size or run.model.g_x.in_shape[1]
+    return open_contents(name, data_dir, side, run.note.get("seed", 0))
+
+
+def open_held_out(folder: Path, size: int) -> Tensor:
+    """All images of a folder or zip, in color."""
+    return load_image_folder(folder, size=size).images.expand(-1, 3, -1, -1)
 
 
 def contents_to_add(
