@@ -126,9 +126,8 @@ def add(
     """Add a style to a model by least squares: g stays as it is, and it takes seconds.
 
     The solution between latents is refined by a few whitened gradient steps on the images;
-    with --refine 0 it stays the closed form. A picture gives (1 - w) T + w P: T carries the
-    contents' second moments to the picture's, P is the style `plain`, or else the identity,
-    and w is --content-weight.
+    with --refine 0 it stays the closed form. A picture gives (1 - w) T P + w P: P is the style
+    `plain`, T carries the contents' second moments to the picture's, and w is --content-weight.
     """
     from linearizer.evaluation.style_drawing import read_photo  # noqa: PLC0415
     from linearizer.training.lessons import taught  # noqa: PLC0415

@@ -70,10 +70,10 @@ class _HalfNormalized(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = channels // 2
+        self.first = channels // 2
         # Groups of one channel: the same as InstanceNorm2d, which refuses empty batches.
-        self.norm = nn.GroupNorm(self.half, self.half)
+        self.norm = nn.GroupNorm(self.first, self.first)
 
     def forward(self, x: Tensor) -> Tensor:
-        first, rest = x.tensor_split((self.half,), 1)
-        return torch.cat([self.norm(first), rest], 1)
+        normal, rest = x.tensor_split((self.first,), 1)
+        return torch.cat([self.norm(normal), rest], 1)

@@ -58,15 +58,20 @@ def fit_operator(
         )
 
 
-def kernel_of_picture(
-    g_x: Bijection, contents: Iterable[Tensor], g_y: Bijection, picture: Tensor
-) -> Tensor:
-    """The 1×1 kernel that carries second moments of contents to those of a picture."""
-    moments = [second_moment(g_x(x)) for x in contents]
+def colored(
+    latents: Iterable[Tensor], plain: Convolution, g_y: Bijection, picture: Tensor
+) -> Convolution:
+    """`T P`: T carries the second moments of P z, for latents z of contents, to a picture's.
+
+    P takes the latents of contents to those of the same images as g_y sees them, which keeps
+    what is drawn where it is; T mixes channels alone.
+    """
+    moments = [second_moment(plain(z)) for z in latents]
     if not moments:
         raise RangeError("expected contents to whiten, got none; pass a batch of images")
-    matrix = transport(torch.stack(moments).mean(0), second_moment(g_y(picture)))
-    return matrix.to(picture.dtype)[..., None, None]
+    T = transport(torch.stack(moments).mean(0), second_moment(g_y(picture)))
+    kernel = torch.einsum("om,mipq->oipq", T, plain.kernel.double())
+    return type(plain)(kernel.to(picture.dtype), plain.size)
 
 
 def transport(S_x: Tensor, S_y: Tensor) -> Tensor:

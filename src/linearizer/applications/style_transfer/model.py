@@ -287,10 +287,11 @@ class StyleTransfer(StyleFiles):
     ) -> Convolution:
         """A style from one picture: whitening and coloring of the latents' channels.
 
-        `S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
-        contents to those S_y of the picture's, and is the nearest such map to the identity
-        (Mroueh, arXiv:1905.10820). Second moments are taken around zero, so that the map is
-        linear and not affine; g's ActNorms center the latents roughly.
+        `A = T P`, with P as `plain`, which leaves contents as they are. The matrix
+        `T = S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
+        contents after P to those S_y of the picture's, and is the nearest such map to the
+        identity (Mroueh, arXiv:1905.10820). Second moments are taken around zero, so that the map
+        is linear and not affine; g's ActNorms center the latents roughly.
 
         Args:
             contents: Batches (B, *g_x.in_shape).
@@ -305,9 +306,9 @@ class StyleTransfer(StyleFiles):
         check_between(content_weight, 0.0, 1.0, "the weight of the contents")
         whole, _ = self._padded(picture)
         g_y = sizes.resized(self.g_y, whole.shape[-2:])
-        kernel = fitting.kernel_of_picture(self.g_x, contents, g_y, whole)
-        transported = self.kind(kernel, self.g_x.out_shape[1:])
-        return analysis.on_line(self.plain, transported, 1 - content_weight)
+        plain = self.plain
+        A = fitting.colored((self.g_x(x) for x in contents), plain, g_y, whole)
+        return analysis.on_line(plain, A, 1 - content_weight)
 
     def _maps(self, whole: Tensor, style: Chosen, strength: float) -> list[Linearizer]:
         return [self.at(whole.shape[-2:], A) for A in operators_of(self, style, strength)]
