@@ -218,13 +218,13 @@ def test_any_size_is_stylized(model, size):
 
 
 def test_a_larger_image_is_stylized_by_the_same_maps(model, photo):
-    """Far from the borders a large image looks as a small one of the same part does."""
-    large = torch.nn.functional.pad(photo[None], (8, 8, 8, 8), mode="circular")[0]
+    """A mirrored image has the statistics of its quarter, and looks like it far from the seam."""
+    wide = torch.cat([photo, photo.flip(-1)], -1)
+    large = torch.cat([wide, wide.flip(-2)], -2)
     resized = model.g_x.resized((32, 32))
     assert resized.in_shape == (3, 32, 32)
-    small = model.g_x(photo)
-    inner = resized(large)[:, 2:6, 2:6]
-    torch.testing.assert_close(inner[:, 2, 2], small[:, 2, 2], rtol=0.3, atol=0.3)
+    error = resized(large)[:, :2, :2] - model.g_x(photo)[:, :2, :2]
+    assert error.abs().mean() < 0.1
     assert next(resized.parameters()) is next(model.g_x.parameters())
     assert resized.round_trip(large) < 1e-4
 

@@ -76,4 +76,5 @@ class _HalfNormalized(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         normal, rest = x.tensor_split((self.first,), 1)
-        return torch.cat([self.norm(normal), rest], 1)
+        # Contiguous, because the norm's forward-mode derivative takes nothing else.
+        return torch.cat([self.norm(normal.contiguous()), rest], 1)
