@@ -436,7 +436,7 @@ def styles() -> list[Claim]:
     script = "`python benchmarks/style.py --run RUN --teachers FOLDER`, [page](style.md)"
     psnr = [number(written(page, row, "PSNR to the teacher")) for row in rows]
     gain = [number(written(page, row, "gain")) for row in rows]
-    undone = [number(written(page, row, "stylise, undo, stylise")) for row in rows]
+    undone = [number(written(page, row, "stylize, undo, stylize")) for row in rows]
     recipe = "## The paper's recipe"
     held, own = (
         [number(written(page, row, column, after=recipe)) for row in rows]

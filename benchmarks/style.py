@@ -49,21 +49,18 @@ algebra, and a new one is a least-squares problem. [The mathematics](mathematics
         --teacher mosaic=mosaic.pth --out runs/style
     linearizer style apply runs/style photo.jpg --mix candy=0.4,mosaic=0.6 --out out.png
     linearizer style apply runs/style photo.jpg --mix candy --strength 0.5
-    linearizer style undo runs/style out.png
     linearizer style add runs/style udnie --teacher udnie.pth     # no training: least squares
     linearizer style add runs/style mine --pairs FOLDER           # content/a.png, style/a.png, ...
     linearizer style add runs/style mine --picture picture.jpg --content-weight 0.5
     linearizer style interpolate runs/style photo.jpg candy mosaic --steps 9
+    linearizer style undo runs/style out.png                      # by the record beside it
     linearizer style compose runs/style photo.jpg candy udnie
     linearizer style directions runs/style photo.jpg candy
     linearizer style compare runs/style
     linearizer style evaluate runs/style --teacher candy=candy.pth --size 64 --size 256
 
-Undoing a style needs the exact numbers, which `style apply` writes in a record beside its picture:
-the rounding of a picture to 8 bits is amplified by the condition number of the style and the slopes
-of g, and noise comes back. `style undo` reads that record, which knows the styles too. In Python,
-pass on what `stylize` returned, with `cropped=False` where the sides of an image are no multiples
-of `model.factor`.
+[Style a photograph, and take the style off again](how-to/styles.md) says more: records, folders,
+films and large pictures.
 
 Teachers are the networks of PyTorch's fast-neural-style example; in Python any image-to-image
 module can be one (`linearizer.training.teachers.teach`). Images of any size are stylized, also

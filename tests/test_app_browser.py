@@ -185,7 +185,7 @@ def upload(page, where, paths):
     page.locator(f"{where} input[type=file]").set_input_files([str(path) for path in paths])
 
 
-def test_a_photograph_is_stylised_undone_and_told_apart_from_text(page, shots, tmp_path):
+def test_a_photograph_is_stylized_undone_and_told_apart_from_text(page, shots, tmp_path):
     opened(page, "Style")
     before = changed(page, "#styled", [])
     page.get_by_label("number input for strength of the mix").fill("0.4")

@@ -30,6 +30,11 @@ USES = {
     "sklearn": ("from linearizer.data import open_data; open_data('digits')", "data"),
     "datasets": ("from linearizer.data import open_data; open_data('hf:x')", "data"),
     "PIL": ("from linearizer.data import load_letters; load_letters(2)", "data"),
+    "av": (
+        "from pathlib import Path; from linearizer.data.films import open_film; "
+        "path = Path('x.mp4'); path.touch(); open_film(path)",
+        "video",
+    ),
     "lightning": ("import linearizer.training", "train"),
     "torchmetrics": ("import linearizer.metrics", "train"),
     "typer": ("from linearizer.cli.main import main; main()", "train"),

@@ -77,7 +77,7 @@ def test_the_projector_s_ranks_are_nested():
 
 
 @pytest.mark.parametrize("sides", [(88, 128), (90, 131)])
-def test_the_styles_stylise_photographs_of_any_size(sides):
+def test_the_styles_stylize_photographs_of_any_size(sides):
     model = lz.load("style")
     assert set(model.names) == {"candy", "mosaic", "rain_princess", "udnie", "plain"}
     photograph = load_sample_image("flower.jpg")[100 : 100 + sides[0], 200 : 200 + sides[1]]

@@ -1,7 +1,10 @@
-"""`linearizer train style`, `stylize` and `style ...`, from beginning to end."""
+"""`linearizer train style` and `style ...`, from beginning to end."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -87,40 +90,195 @@ def test_the_papers_recipe_learns_one_image(place, tmp_path):
     assert json.loads((tmp_path / "paper" / "run.json").read_text())["contents"] == 1
 
 
-def test_stylize_a_photo_of_any_size(run, place, tmp_path):
-    out = tmp_path / "out.png"
-    arguments = ["stylize", run, place / "photo.png", "--mix", "wild=0.4,calm=0.6", "--out", out]
-    done = linearizer(*arguments)
-    assert done.returncode == 0, done.stderr
-    assert Image.open(out).size == (70, 45)
-    assert_one_clear_line(linearizer(*arguments), "exists", "--overwrite")
-    assert linearizer(*arguments, "--strength", "0.5", "--overwrite").returncode == 0
+def apply(*arguments, out):
+    return linearizer("style", "apply", *arguments, "--out", out)
 
 
-def test_a_style_is_undone_from_the_numbers_beside_the_picture(tmp_path):
+def levels_apart(a, b):
+    """The mean difference of two pictures in gray levels of 255."""
+    return np.abs(np.asarray(Image.open(a), float) - np.asarray(Image.open(b), float)).mean()
+
+
+@pytest.fixture
+def photo(tmp_path):
     content = load_sample_image("china.jpg")[100:190, 200:330]  # sides that 4 does not divide
     Image.fromarray(content).save(tmp_path / "photo.png")
-    styled, undone = tmp_path / "styled.png", tmp_path / "undone.png"
-    done = linearizer("stylize", "style", tmp_path / "photo.png", "--mix", "udnie", "--out", styled)
+    return tmp_path / "photo.png"
+
+
+def test_a_style_is_applied_to_a_photo_of_any_size(run, place, tmp_path):
+    out = tmp_path / "out.png"
+    arguments = [run, place / "photo.png", "--mix", "wild=0.4,calm=0.6"]
+    done = apply(*arguments, out=out)
     assert done.returncode == 0, done.stderr
-    arguments = ("style", "undo", "style", styled, "udnie", "--out", undone, "--overwrite")
-    done = linearizer(*arguments)
-    assert done.returncode == 0
+    assert done.stdout == f"{out} and {out.with_suffix('.safetensors')}\n"
+    assert Image.open(out).size == (70, 45)
+    assert_one_clear_line(apply(*arguments, out=out), "exists", "--overwrite")
+    assert apply(*arguments, "--strength", "0.5", "--overwrite", out=out).returncode == 0
+    for name in ("none.png", "lossy.jpg"):
+        alone = tmp_path / name
+        done = apply(*arguments, *(["--record", "none"] * (name == "none.png")), out=alone)
+        assert done.returncode == 0, done.stderr
+        assert ("cannot be undone" in done.stderr) == (name == "lossy.jpg")
+        assert done.stdout == f"{alone}\n"
+        assert not alone.with_suffix(".safetensors").exists()
+
+
+MADE = {
+    "a mix": ["apply", "style", "{photo}", "--mix", "udnie=0.7,candy=0.3", "--strength", "0.9"],
+    "composed": ["compose", "style", "{photo}", "candy", "udnie", "--record", "float64"],
+    "a place": ["interpolate", "style", "{photo}", "candy", "udnie", "--place", "0.3"],
+}
+
+
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+def test_what_was_done_is_undone_by_the_record(made, photo, tmp_path):
+    styled, undone = tmp_path / "styled.png", tmp_path / "undone.png"
+    done = linearizer("style", *(word.format(photo=photo) for word in made), "--out", styled)
+    assert done.returncode == 0, done.stderr
     assert not done.stderr
-    error = np.asarray(Image.open(undone)) / 255 - content / 255
-    assert np.sqrt((error**2).mean()) < 0.05
-    for damage in (lambda f: f.write_bytes(b"?"), lambda f: f.unlink()):
-        damage(styled.with_suffix(".safetensors"))
-        done = linearizer(*arguments)
-        assert done.returncode == 0
-        assert "may be noise" in done.stderr
+    assert levels_apart(styled, photo) > 10
+    done = linearizer("style", "undo", "style", styled, "--out", undone)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert levels_apart(undone, photo) < (0.01 if "float64" in made else 3)
+
+
+def test_undoing_is_refused_where_it_would_give_noise(run, photo, tmp_path):
+    styled = tmp_path / "styled.png"
+    record, undone = styled.with_suffix(".safetensors"), ["--out", tmp_path / "undone.png"]
+    assert apply("style", photo, "--mix", "udnie", out=styled).returncode == 0
+
+    def undo(*more, model="style"):
+        return linearizer("style", "undo", model, styled, *more, *undone)
+
+    assert_one_clear_line(undo(model=run), "another g")
+    assert_one_clear_line(undo("--mix", "candy"), "which says udnie, got candy", "leave it out")
+    assert_one_clear_line(undo("--mix", "udnie", "--strength", "0.5"), "at strength 0.5")
+    assert undo("--strength", "0.5").returncode == 2
+    Image.open(styled).rotate(180).save(styled)
+    assert_one_clear_line(undo(), "expected the picture", "edited")
+    Image.open(styled).rotate(180).save(styled)
+    assert undo("--mix", "udnie").returncode == 0
+    record.write_bytes(record.read_bytes()[:-9])
+    assert_one_clear_line(undo("--overwrite"), "expected a record", "make the picture again")
+    record.unlink()
+    assert_one_clear_line(undo("--overwrite"), "expected a record", str(record), "--mix")
+    by_hand = undo("--mix", "udnie", "--overwrite")
+    assert by_hand.returncode == 0
+    assert "may be noise" in by_hand.stderr
+
+
+def test_a_style_that_was_replaced_does_not_undo_the_old_pictures(run, place, tmp_path):
+    run = shutil.copytree(run, tmp_path / "run")
+    out = tmp_path / "out.png"
+    assert apply(run, place / "photo.png", "--mix", "calm", out=out).returncode == 0
+    shutil.rmtree(run / "styles" / "calm")
+    undone = ("style", "undo", run, out, "--out", tmp_path / "undone.png")
+    assert_one_clear_line(linearizer(*undone), "style calm as it was", "got none")
+    shutil.copytree(run / "styles" / "wild", run / "styles" / "calm")
+    assert_one_clear_line(linearizer(*undone), "style calm as it was", "got another")
+
+
+def test_what_will_not_be_undone_is_told_when_it_is_made(run, place, tmp_path):
+    """Twice the plain operator minus itself is nothing at all."""
+    photo, out = place / "photo.png", tmp_path / "out.png"
+    done = apply(run, photo, "--mix", "plain=0.5", "--strength", "2", out=out)
+    assert done.returncode == 0, done.stderr
+    assert "this cannot be undone: expected an operator with an inverse" in done.stderr
+    undone = linearizer("style", "undo", run, out, "--out", tmp_path / "undone.png")
+    assert_one_clear_line(undone, "expected an operator with an inverse", "condition number")
+
+
+def test_a_folder_is_stylized_and_goes_on_where_it_stopped(run, place, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    (photos / "below").mkdir(parents=True)
+    shutil.copy(place / "photo.png", photos / "a.png")
+    Image.open(place / "photo.png").save(photos / "below" / "b.jpg")
+    (photos / "broken.png").write_bytes(b"?")
+    arguments = [run, photos, "--mix", "calm"]
+    done = apply(*arguments, out=out)
+    assert done.returncode == 1
+    assert "left out" in done.stderr
+    assert "got 1 of 3 that cannot be" in done.stderr
+    assert "broken.png" in done.stderr.splitlines()[-1]
+    assert "stylized 2 of 3 pictures" in done.stdout
+    assert {p.relative_to(out).as_posix() for p in out.rglob("*.png")} == {"a.png", "below/b.png"}
+    assert (out / "below" / "b.safetensors").exists()
+    (photos / "broken.png").unlink()
+    (out / "below" / "b.png").unlink()
+    (out / "below" / "b.safetensors").unlink()
+    before = (out / "a.png").stat().st_mtime_ns
+    done = apply(*arguments, out=out)
+    assert done.returncode == 0, done.stderr
+    assert "stylized 1 of 2 pictures; 1 were there already" in done.stdout
+    assert (out / "a.png").stat().st_mtime_ns == before
+    assert apply(*arguments, "--overwrite", out=out).returncode == 0
+    assert (out / "a.png").stat().st_mtime_ns != before
+
+
+def test_what_a_large_picture_costs_is_told_before(run, place, tmp_path, monkeypatch):
+    monkeypatch.setattr("linearizer.evaluation.style_forecast.SLOW", 0.0)
+    large, styled = tmp_path / "large.png", tmp_path / "styled.png"
+    Image.open(place / "photo.png").resize((700, 600)).save(large)
+    done = apply(run, large, "--mix", "calm", out=styled)
+    assert re.search(
+        r"^0\.4 megapixels: about \d+ seconds and 0\.\d GB of memory$", done.stderr, re.M
+    )
+    done = linearizer("style", "undo", run, styled, "--out", tmp_path / "undone.png")
+    assert "0.4 megapixels: about" in done.stderr
+    done = apply(run, place / "photo.png", "--mix", "calm", out=tmp_path / "small.png")
+    assert "megapixels" not in done.stderr
+    Image.new("1", (6500, 6500)).save(large)
+    refused = apply(run, large, "--mix", "calm", out=tmp_path / "none.png")
+    assert_one_clear_line(refused, "at most 40 megapixels", "6500×6500", "reduce it")
+
+
+MEASURED = """
+import re, sys, torch
+from pathlib import Path
+torch.set_num_threads(1)
+import linearizer as lz
+from linearizer.evaluation.style_forecast import memory
+size, exact, undoing = (1000, 1200), sys.argv[1] == "float64", sys.argv[2] == "undo"
+g = [lz.style_bijection((3, 32, 32), depth=2, width=96) for _ in range(2)]
+unit = lz.SymmetricConvolution(torch.eye(48)[..., None, None], (8, 8))
+model = lz.StyleTransfer(*g, {"one": unit})
+model = model.double() if exact else model
+pass_ = model.undo if undoing else model.stylize
+status = Path("/proc/self/status")  # getrusage begins with the peak of the program that forked
+pass_(torch.zeros(3, *size).to(next(model.parameters())), "one")
+peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1])
+print(peak / memory(model, size, exact=exact, undoing=undoing))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc")
+@pytest.mark.parametrize("what", ["do", "undo"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_memory_that_is_foretold_is_the_memory_that_is_used(dtype, what):
+    run = [sys.executable, "-c", MEASURED, dtype, what]
+    done = subprocess.run(run, check=True, capture_output=True, text=True)
+    assert 0.7 < float(done.stdout) < 1.3
+
+
+def test_several_pictures_are_named_apart(run, place, tmp_path):
+    photo = place / "photo.png"
+    shutil.copy(photo, tmp_path / "photo.png")
+    twins = apply(run, photo, tmp_path / "photo.png", "--mix", "calm", out=tmp_path / "out")
+    assert_one_clear_line(twins, "different names", "rename one")
+    nothing = apply(run, photo, tmp_path / "none.png", "--mix", "calm", out=tmp_path / "out")
+    assert_one_clear_line(nothing, "none.png")
+    assert (tmp_path / "out" / "photo.png").exists()
+    unknown = apply(run, tmp_path, "--mix", "cubist", out=tmp_path / "new")
+    assert_one_clear_line(unknown, "expected a style of calm")
 
 
 def test_style_commands_draw_pictures(run, place, tmp_path):
     photo = place / "photo.png"
     for arguments, out in (
         (["interpolate", run, photo, "wild", "calm", "--steps", "3"], "i.png"),
-        (["undo", run, photo, "wild"], "u.png"),
+        (["undo", run, photo, "--mix", "wild"], "u.png"),
         (["compose", run, photo, "wild", "calm"], "c.png"),
         (["directions", run, photo, "wild", "-k", "2"], "d.png"),
         (["compare", run], "m.png"),
@@ -147,16 +305,24 @@ def test_styles_are_added_without_training(run, place, tmp_path):
     for name, source in (
         ("paired", ["--pairs", pairs]),
         ("taught", ["--teacher", place / "wild.pth", "--contents", "40", "--kernel", "3"]),
-        ("coloured", ["--picture", place / "photo.png", "--contents", "40"]),
+        ("colored", ["--picture", place / "photo.png", "--contents", "40"]),
+        (
+            "halfway",
+            ["--picture", place / "photo.png", "--contents", "40", "--content-weight", "0.5"],
+        ),
     ):
         done = linearizer("style", "add", run, name, *source)
         assert done.returncode == 0, done.stderr
     model = lz.StyleTransfer.from_pretrained(run)
-    assert {"paired", "taught", "coloured"} <= set(model.names)
+    assert {"paired", "taught", "colored", "halfway"} <= set(model.names)
+    half, full = (model.operator(name).response() for name in ("halfway", "colored"))
+    torch.testing.assert_close(half, (full + model.plain.response()) / 2, rtol=0, atol=1e-3)
     assert model.fingerprint() == before
     again = linearizer("style", "add", run, "taught", "--teacher", place / "wild.pth")
     assert_one_clear_line(again, "exists", "--overwrite")
     assert linearizer("style", "add", run, "none").returncode == 2
+    taken = linearizer("style", "add", run, "half", "--picture", place / "photo.png")
+    assert_one_clear_line(taken, "expected another name, got 'half'")
 
 
 def test_evaluate_compares_with_teachers_pictures_and_pixels(run, place, tmp_path):
@@ -218,23 +384,25 @@ def test_evaluate_wants_something_to_compare_with(run, tmp_path):
 
 def test_bad_input_is_one_clear_line(run, place, tmp_path):
     photo, out = place / "photo.png", ["--out", tmp_path / "x.png"]
-    unknown = linearizer("stylize", run, photo, "--mix", "cubist", *out)
+    unknown = linearizer("style", "apply", run, photo, "--mix", "cubist", *out)
     assert_one_clear_line(unknown, "expected a style of calm", "wild", "cubist")
-    nothing = linearizer("stylize", run, photo, "--mix", "wild=0", *out)
+    nothing = linearizer("style", "apply", run, photo, "--mix", "wild=0", *out)
     assert_one_clear_line(nothing, "nothing")
-    assert linearizer("stylize", run, photo, "--mix", "wild=much", *out).returncode == 2
+    assert linearizer("style", "apply", run, photo, "--mix", "wild=much", *out).returncode == 2
     broken = tmp_path / "broken.png"
     broken.write_bytes(photo.read_bytes()[:200])
-    assert_one_clear_line(linearizer("stylize", run, broken, "--mix", "wild", *out), "broken.png")
+    assert_one_clear_line(
+        linearizer("style", "apply", run, broken, "--mix", "wild", *out), "broken.png"
+    )
     for mode in ("L", "RGBA", "P"):
         Image.open(photo).convert(mode).save(tmp_path / "mode.png")
         done = linearizer(
-            "stylize", run, tmp_path / "mode.png", "--mix", "wild", *out, "--overwrite"
+            "style", "apply", run, tmp_path / "mode.png", "--mix", "wild", *out, "--overwrite"
         )
         assert done.returncode == 0, done.stderr
     Image.new("RGB", (7, 60)).save(tmp_path / "small.png")
     out = ["--out", tmp_path / "y.png"]
-    small = linearizer("stylize", run, tmp_path / "small.png", "--mix", "wild", *out)
+    small = linearizer("style", "apply", run, tmp_path / "small.png", "--mix", "wild", *out)
     assert_one_clear_line(small, "at least")
     wrong = [*options(place)[:4], "--teacher", f"a={photo}", "--out", tmp_path / "r"]
     assert_one_clear_line(linearizer(*wrong), "weights", "photo.png")

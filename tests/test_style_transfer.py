@@ -87,7 +87,7 @@ def test_distances_along_an_interpolation_are_monotone(model, geodesic):
     assert bool((to_last.diff() < 0).all())
 
 
-def test_a_geodesic_stylises(model, photo):
+def test_a_geodesic_stylizes(model, photo):
     middle = model.interpolate("one", "two", 0.5, geodesic=True)
     assert middle.dtype == torch.float32
     assert bool(model.stylize(photo, middle).isfinite().all())
@@ -104,13 +104,13 @@ def test_strength_goes_from_plain_to_the_style(model, photo):
     )
 
 
-def test_undoing_and_redoing_gives_the_stylised_image(model, photo):
-    stylised = model.stylize(photo, "one")
+def test_undoing_and_redoing_gives_the_stylized_image(model, photo):
+    stylized = model.stylize(photo, "one")
     done: list[float] = []
-    content = model.undo(stylised, "one", progress=done.append)
+    content = model.undo(stylized, "one", progress=done.append)
     assert done[-1] == 1.0
     torch.testing.assert_close(content, photo, rtol=0.0, atol=1e-3)
-    torch.testing.assert_close(model.stylize(content, "one"), stylised, rtol=0.0, atol=1e-3)
+    torch.testing.assert_close(model.stylize(content, "one"), stylized, rtol=0.0, atol=1e-3)
     assert 1.0 <= model.cond("one") < 100.0
 
 
@@ -210,21 +210,21 @@ def test_whitening_gives_contents_the_moments_of_a_picture(model, photo):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (32, 20), (21, 35)])
-def test_any_size_is_stylised(model, size):
+def test_any_size_is_stylized(model, size):
     image = torch.rand(3, *size) * 2 - 1
-    stylised = model.stylize(image, {"one": 0.5, "two": 0.5})
-    assert stylised.shape == image.shape
-    assert bool(stylised.isfinite().all())
+    stylized = model.stylize(image, {"one": 0.5, "two": 0.5})
+    assert stylized.shape == image.shape
+    assert bool(stylized.isfinite().all())
 
 
-def test_a_larger_image_is_stylised_by_the_same_maps(model, photo):
-    """Far from the borders a large image looks as a small one of the same part does."""
-    large = torch.nn.functional.pad(photo[None], (8, 8, 8, 8), mode="circular")[0]
+def test_a_larger_image_is_stylized_by_the_same_maps(model, photo):
+    """A mirrored image has the statistics of its quarter, and looks like it far from the seam."""
+    wide = torch.cat([photo, photo.flip(-1)], -1)
+    large = torch.cat([wide, wide.flip(-2)], -2)
     resized = model.g_x.resized((32, 32))
     assert resized.in_shape == (3, 32, 32)
-    small = model.g_x(photo)
-    inner = resized(large)[:, 2:6, 2:6]
-    torch.testing.assert_close(inner[:, 2, 2], small[:, 2, 2], rtol=0.3, atol=0.3)
+    error = resized(large)[:, :2, :2] - model.g_x(photo)[:, :2, :2]
+    assert error.abs().mean() < 0.1
     assert next(resized.parameters()) is next(model.g_x.parameters())
     assert resized.round_trip(large) < 1e-4
 

@@ -36,7 +36,7 @@ def styles():
 MODELS = {
     "flow": (flow, "one step = 20 rk4 steps"),
     "projector": (projector, "f(f(x)) = f(x), uniform noise, float64"),
-    "styles": (styles, "stylised, undone, stylised, one"),
+    "styles": (styles, "stylized, undone, stylized, one"),
     "linearizer": (lambda: lz.Linearizer(flow().g_data, torch.eye(5)), "superposition, linearizer"),
     "operator": (lambda: lz.Dense(torch.eye(3, 5)), "A A⁺ A = A, operator"),
     "bijection": (lambda: perturb_(lz.LULinear(4)), "g of normal points: g⁻¹(g(x)) = x"),

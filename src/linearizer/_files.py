@@ -21,6 +21,11 @@ WRITING = (OSError, SafetensorError)
 ABANDONED = 3600
 """Seconds after which a file that is still unfinished belongs to a program that was killed."""
 
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+_MODE = 0o666 & ~_UMASK
+"""The permissions of a new file."""
+
 _SHORTENED = reprlib.Repr()
 _SHORTENED.maxstring = 100  # the name of a class, say, is read to its end
 
@@ -55,17 +60,24 @@ def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"more than {LARGEST_JSON} bytes")
-        return json.loads(
-            path.read_text(encoding="utf-8"),
-            parse_float=_finite,
-            parse_constant=_finite,
-            object_pairs_hook=_without_twins,
-        )
+        return parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(
             f"expected JSON in {path}, got something else ({short(error)}); the file is damaged: "
             "save or download the model again"
         ) from error
+
+
+def parse_json(text: str) -> Any:
+    """What a text of JSON holds.
+
+    Raises:
+        ValueError: If it is none, names a key twice, or holds a number that is not finite.
+        RecursionError: If it is nested too deeply.
+    """
+    return json.loads(
+        text, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_without_twins
+    )
 
 
 def short(value: object) -> str:
@@ -99,6 +111,7 @@ class atomic_write:  # noqa: N801  (used as a function)
         """Put the file in its place, or drop it."""
         try:
             if error is None:
+                self.part.chmod(_MODE)  # safetensors writes for the owner alone
                 synchronize(self.part)
                 self.part.replace(self.target)
                 return

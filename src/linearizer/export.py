@@ -298,7 +298,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "sampler": ("noise", "image"),
     "encoder": ("image", "noise"),
     "projector": ("image", "projection"),
-    "style": ("image", "stylised"),
+    "style": ("image", "stylized"),
     "map": ("x", "y"),
 }
 assert _NAMES.keys() == set(get_args(Part))

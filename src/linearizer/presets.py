@@ -117,14 +117,14 @@ def style_bijection(
     *,
     factor: int = 4,
     depth: int = 6,
-    width: int = 128,
+    width: int = 96,
     log_scale_bound: float = 1.0,
 ) -> Bijection:
     """A bijection of images to images of more channels, by convolutions alone: it resizes.
 
     A lapped transform, which leaves no grid in a picture as a squeeze does, and steps of Glow
     (arXiv:1807.03039): ActNorm, 1×1 convolution, coupling. The couplings' networks reflect at the
-    border of the image and know its averages, as those that stylize by normalization do.
+    border of the image and normalize over all of it, as those that stylize do.
 
     Args:
         shape: (C, H, W), with sides that `factor` divides.
@@ -141,7 +141,7 @@ def style_bijection(
     """
     lapped = Lapped(shape, factor)
     latent = lapped.out_shape
-    conditioner = ConvNet(width=width, padding="reflect", context=True)
+    conditioner = ConvNet(width=width, padding="reflect", mixing=3, normalized=True)
     layers: list[Bijection] = [lapped]
     for _ in range(depth):
         coupling = AffineCoupling(latent, conditioner, log_scale_bound=log_scale_bound)

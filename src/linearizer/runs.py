@@ -181,7 +181,7 @@ class StyleRun(Run):
         int | None, Option("Number of contents to train on; all by default.", 64)
     ] = None
     depth: Annotated[int, Option("Couplings of each bijection.", 1, 1000)] = 6
-    width: Annotated[int, Option("Channels inside a coupling.", 1, 65_536)] = 128
+    width: Annotated[int, Option("Channels inside a coupling.", 1, 65_536)] = 96
     operator: Annotated[
         StyleOperator, Option("Convolutions that mix all channels, or filter each by itself.")
     ] = "convolution"

@@ -74,7 +74,7 @@ def verify(model: Saveable) -> Verification:
     Round trips are those of the dtype of the weights, on inputs like the data (what the model
     itself makes) and on uniform and Gaussian noise; superposition and pseudo-inverse are
     measured in float64, where only the weights can break them. The application's own are: one
-    step equals N steps; `f(f(x)) = f(x)`; what is stylised and undone can be stylised again.
+    step equals N steps; `f(f(x)) = f(x)`; what is stylized and undone can be stylized again.
 
     Raises:
         RangeError: If the model is of a type without laws.
@@ -212,7 +212,7 @@ def _(model: StyleTransfer) -> _Maps:
     def undone() -> list[Measurement]:
         return [
             Measurement(
-                f"stylised, undone, stylised, {name}",
+                f"stylized, undone, stylized, {name}",
                 relative_error(model.stylize(model.undo(image, name), name), image),
                 UNDONE,
             )
@@ -222,8 +222,8 @@ def _(model: StyleTransfer) -> _Maps:
 
     size = model.g_x.in_shape[1:]
     return _Maps(
-        {"contents": model.g_x, "stylised": model.g_y},
-        {"contents": x, "stylised": styled},
+        {"contents": model.g_x, "stylized": model.g_y},
+        {"contents": x, "stylized": styled},
         {name: (model.at(size, model.operator(name)), x) for name in model.names},
         undone,
     )

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_between
-from linearizer.applications import StyleTransfer
+from linearizer.applications import Step, StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
 from linearizer.data.images import resized
 from linearizer.metrics import psnr_db
-from linearizer.operators import LinearOperator
 
 MAX_SIDE, UNDONE_SIDE = 384, 224
 STRONGEST = 1.5
@@ -67,25 +66,17 @@ def styled(
     """
     coefficients = shares(model, weights, strength)
     photo = fitted(photo, model, UNDONE_SIDE if undo else MAX_SIDE)
-    mixed = model.mix(coefficients)
-    result = model.stylize(photo, mixed)
+    mixed = Step(coefficients)
+    result = model.stylize(photo, [mixed])
     note = "A = " + " + ".join(f"{w:.2f} A_{n}" for n, w in coefficients.items() if w) + "."
     if undo:
-        again = model.undo(result, mixed)
+        again = model.undo(result, [mixed])
         note += f" Undone by A⁺: {psnr_db(again, photo):.0f} dB PSNR to the photograph."
         return Result(photo, result, again, note)
     if second is not None:
-        after = model.stylize(photo, product(model, model.operator(second), mixed, photo))
+        after = model.stylize(photo, [mixed, Step({second: 1.0})])
         return Result(photo, result, after, f"{note} Then A_{second} A, one operator again.")
     return Result(photo, result, None, note)
-
-
-def product(
-    model: StyleTransfer, last: LinearOperator, first: LinearOperator, photo: Tensor
-) -> LinearOperator:
-    """`A_last A_first` for latents of the size of a photograph."""
-    size = photo.shape[-2:]
-    return model.at(size, last).operator @ model.at(size, first).operator
 
 
 def fitted(photo: Tensor, model: StyleTransfer, max_side: int) -> Tensor:

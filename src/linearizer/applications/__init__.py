@@ -3,13 +3,15 @@
 from linearizer.applications.conditional_flow import ConditionalFlow
 from linearizer.applications.idempotent_generator import Decomposition, IdempotentGenerator
 from linearizer.applications.one_step_flow import OneStepFlow
-from linearizer.applications.style_transfer import Style, StyleTransfer
+from linearizer.applications.style_transfer import Record, Step, Style, StyleTransfer
 
 __all__ = [
     "ConditionalFlow",
     "Decomposition",
     "IdempotentGenerator",
     "OneStepFlow",
+    "Record",
+    "Step",
     "Style",
     "StyleTransfer",
 ]

@@ -17,7 +17,7 @@ try:
     from linearizer.cli import demo, flow, model, projector
     from linearizer.cli.classes import classes, translate
     from linearizer.cli.options import CommandGroup
-    from linearizer.cli.style import style, stylize
+    from linearizer.cli.style import style
     from linearizer.cli.train import train
     from linearizer.display.console import complain
 except ModuleNotFoundError as error:
@@ -56,7 +56,6 @@ for command in (
     model.evaluate,
     projector.project,
     projector.generate,
-    stylize,
     demo.app,
 ):
     app.command()(command)

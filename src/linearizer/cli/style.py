@@ -1,15 +1,13 @@
 """The commands on trained styles."""
 
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import typer
-from torch import Tensor
 
-from linearizer._files import atomic_write
-from linearizer.applications import StyleTransfer
+from linearizer.applications import Step, StyleTransfer
 from linearizer.cli.options import (
     MOST_IN_A_ROW,
     Backbone,
@@ -26,9 +24,9 @@ from linearizer.cli.options import (
     whole,
 )
 from linearizer.data.images import resized
-from linearizer.data.pixels import as_picture, read_image
+from linearizer.data.pixels import as_picture, write_picture
 from linearizer.display.console import say
-from linearizer.errors import FileExistsAlreadyError, LinearizerWarning
+from linearizer.errors import FileExistsAlreadyError
 from linearizer.saving import current
 from linearizer.saving.certificate import CERTIFICATE_FILE
 from linearizer.saving.run_information import open_model
@@ -36,37 +34,58 @@ from linearizer.saving.run_information import open_model
 Styles = Annotated[str, typer.Argument(help="Folder of trained styles, or a pretrained one.")]
 Photo = Annotated[Path, typer.Argument(help="Image file, of any size.")]
 Name = Annotated[str, typer.Argument(help="Name of a style.")]
+Mix = Annotated[str, typer.Option(help="NAME or NAME=WEIGHT, several with commas.")]
+Strength = Annotated[
+    float, real(min=-1e6, help="0 is plain, 1 the style, beyond on the same line.")
+]
+Kept = Literal["none", "float32", "float64"]
+Records = Annotated[
+    Kept,
+    typer.Option(
+        help="Numbers of the record, for `style undo`: float32 give the photograph back to a few "
+        "gray levels, float64 exactly, in three times the time."
+    ),
+]
 
 style = typer.Typer(cls=CommandGroup, help="Styles as linear operators.", no_args_is_help=True)
 
 
-def stylize(
+@style.command()
+def apply(
     run: Styles,
-    photo: Photo,
-    mix: Annotated[str, typer.Option(help="NAME, or NAME=WEIGHT,NAME=WEIGHT,...")],
-    strength: Annotated[
-        float, real(min=-1e6, help="0 is plain, 1 the style, beyond on the same line.")
-    ] = 1.0,
-    out: Picture = Path("stylized.png"),
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Pictures of any size, folders of pictures, or one film.")
+    ],
+    mix: Mix,
+    strength: Strength = 1.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="PNG or JPEG file; a folder for several pictures; a film for a film."),
+    ] = None,
+    record: Records = "float32",
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw a photograph in a style or in a mix of styles.
+    """Draw pictures or a film in a style or in a mix of styles.
 
-    The exact numbers are written beside the picture, for `style undo`.
+    A film is an animated GIF, WebP or PNG, or a video (MP4). A record beside each PNG picture
+    keeps its numbers before rounding and what was done, for `style undo`. The same command
+    goes on with a folder where it was stopped.
     """
-    from safetensors.torch import save_file  # noqa: PLC0415
+    from linearizer.data.films import open_film  # noqa: PLC0415  (slow to import)
+    from linearizer.evaluation import style_drawing as drawing  # noqa: PLC0415
 
-    from linearizer.display.output import TENSORS, new_file, new_picture  # noqa: PLC0415
-
-    new_picture(out, overwrite=overwrite)
-    numbers = new_file(out.with_suffix(TENSORS), overwrite=overwrite)
-    weights = weights_of(mix)
-    model = open_model(run, StyleTransfer).model
-    image = _read(photo, model)
-    exact = model.stylize(image, weights, strength=strength, cropped=False)
-    _save(exact[..., : image.shape[-2], : image.shape[-1]], out)
-    with atomic_write(numbers) as path:
-        save_file({"image": exact.contiguous()}, path)
+    steps = [Step(weights_of(mix), strength=strength)]
+    first = pictures[0]
+    if len(pictures) > 1 or first.is_dir():
+        photos = drawing.outputs(pictures, out or Path("stylized"))
+        model = open_model(run, StyleTransfer).model
+        drawing.draw_all(model, steps, photos, record=record, overwrite=overwrite)
+    elif film := open_film(first):
+        path = out or Path("stylized").with_suffix(first.suffix)
+        drawing.new_film(path, overwrite=overwrite)
+        drawing.draw_film(open_model(run, StyleTransfer).model, steps, film, path)
+    else:
+        _draw(run, steps, first, out or Path("stylized.png"), record, overwrite)
 
 
 @style.command()
@@ -84,9 +103,16 @@ def add(
     picture: Annotated[
         Path | None, typer.Option(help="A single style picture, for whitening and coloring.")
     ] = None,
+    content_weight: Annotated[
+        float,
+        real(min=0.0, max=1.0, help="Of the contents' own colors, beside those of a --picture."),
+    ] = 0.0,
     content: Annotated[
         str | None,
-        typer.Option(help="Contents for a teacher or a picture; by default those of the run."),
+        typer.Option(
+            help="Contents for a teacher or a picture; by default those of the run, or else "
+            "pieces of free photographs."
+        ),
     ] = None,
     data_dir: DataDir = None,
     contents: Annotated[int, whole(min=16, help="Use so many of them.")] = 500,
@@ -100,11 +126,13 @@ def add(
     """Add a style to a model by least squares: g stays as it is, and it takes seconds.
 
     The solution between latents is refined by a few whitened gradient steps on the images;
-    with --refine 0 it stays the closed form.
+    with --refine 0 it stays the closed form. A picture gives (1 - w) T P + w P: P is the style
+    `plain`, T carries the contents' second moments to the picture's, and w is --content-weight.
     """
+    from linearizer.evaluation.style_drawing import read_photo  # noqa: PLC0415
     from linearizer.training.lessons import taught  # noqa: PLC0415
     from linearizer.training.style_fit import fit_with_progress, pairs_in  # noqa: PLC0415
-    from linearizer.training.style_run import contents_of  # noqa: PLC0415
+    from linearizer.training.style_run import contents_to_add  # noqa: PLC0415
     from linearizer.training.teachers import FastNeuralStyle  # noqa: PLC0415
     from linearizer.verification import certify  # noqa: PLC0415
 
@@ -120,11 +148,13 @@ def add(
     if pairs is not None:
         lessons = pairs_in(pairs, model)
     else:
-        images = contents_of(opened, content, data_dir)[0].images[:contents]
+        images = contents_to_add(opened, content, data_dir, contents)
         if teacher is not None:
             lessons = taught(FastNeuralStyle.from_file(teacher), images, name)
     if picture is not None:
-        operator = model.from_picture(images.split(100), _read(picture, model))
+        operator = model.from_picture(
+            images.split(100), read_photo(picture, model), content_weight=content_weight
+        )
     else:
         operator = fit_with_progress(
             model, lessons, ridge=ridge, kernel_size=kernel, refinement=refine
@@ -144,20 +174,30 @@ def interpolate(
     b: Name,
     steps: Annotated[int, whole(min=2, max=MOST_IN_A_ROW, help="Images on the way.")] = 9,
     geodesic: Annotated[bool, typer.Option(help="Along A (A⁻¹ B)^s, not the line.")] = False,
+    place: Annotated[
+        float | None, real(min=0.0, max=1.0, help="Draw this place alone, with its record.")
+    ] = None,
+    record: Records = "float32",
     out: Annotated[Path, typer.Option(help="PNG file; a GIF is written beside it.")] = Path(
         "styles.png"
     ),
     overwrite: Overwrite = False,
 ) -> None:
-    """Walk from one style to another, as a strip and as a GIF."""
-    from linearizer.display.output import new_file, new_picture  # noqa: PLC0415  (slow to import)
+    """Walk from one style to another, as a strip and as a GIF, or draw one place on the way."""
+    from linearizer.data.films import Film, Frame, write_film  # noqa: PLC0415  (slow to import)
+    from linearizer.display.output import new_file, new_picture  # noqa: PLC0415
     from linearizer.display.pictures import save_mosaic  # noqa: PLC0415
-    from linearizer.training.progress import track  # noqa: PLC0415
+    from linearizer.display.progress import track  # noqa: PLC0415
+    from linearizer.evaluation.style_drawing import read_photo  # noqa: PLC0415
 
+    if place is not None:
+        way = Step({a: 1 - place, b: place}, geodesic=geodesic)
+        _draw(run, [way], photo, out, record, overwrite)
+        return
     strip = new_picture(out, overwrite=overwrite)
     gif = new_file(out.with_suffix(".gif"), overwrite=overwrite)
     model = open_model(run, StyleTransfer).model
-    image = _read(photo, model)
+    image = read_photo(photo, model)
     places = torch.linspace(0, 1, steps).tolist()
     frames = [
         model.stylize(image, model.interpolate(a, b, s, geodesic=geodesic))
@@ -165,8 +205,9 @@ def interpolate(
     ]
     labels = [f"{s:.2f}" for s in places]
     save_mosaic(strip, [torch.stack(frames)], column_labels=labels, inches=1.2)
-    pictures = [as_picture(frame) for frame in (*frames, *frames[-2:0:-1])]
-    pictures[0].save(gif, save_all=True, append_images=pictures[1:], duration=120, loop=0)
+    pictures = (Frame(as_picture(frame), 120) for frame in (*frames, *frames[-2:0:-1]))
+    height, width = image.shape[1:]
+    write_film(gif, pictures, Film(gif, (height, width), 2 * steps - 2, 0))
     say(f"{strip} and {gif}")
 
 
@@ -174,31 +215,27 @@ def interpolate(
 def undo(
     run: Styles,
     photo: Photo,
-    name: Name,
+    mix: Annotated[str | None, typer.Option(help="The styles, where there is no record.")] = None,
+    strength: Annotated[float | None, real(min=-1e6, help="And its strength.")] = None,
     out: Picture = Path("undone.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Take a style off an image that stylize made, by the pseudo-inverse of its operator.
+    """Take back what was done to a picture, by the record beside it.
 
-    It reads the exact numbers beside the picture: 8 bits are too few to undo a style.
+    The record knows the styles and the exact numbers: 8 bits are too few to undo a style.
     """
-    from linearizer.display.output import exact_numbers, new_picture  # noqa: PLC0415
+    from linearizer.display.output import new_picture  # noqa: PLC0415  (slow to import)
+    from linearizer.evaluation.style_drawing import undone  # noqa: PLC0415
 
+    if mix is None and strength is not None:
+        raise typer.BadParameter("give --strength beside --mix; a record knows its own")
+    steps = None
+    if mix is not None:
+        steps = [Step(weights_of(mix), strength=1.0 if strength is None else strength)]
     new_picture(out, overwrite=overwrite)
-    model = open_model(run, StyleTransfer).model
-    picture = _read(photo, model)
-    exact = exact_numbers(photo, picture)
-    if exact is None:
-        warnings.warn(
-            f"expected the numbers that stylize wrote beside {photo}, got the picture alone; its "
-            "rounding to 8 bits is amplified, and what comes back may be noise",
-            LinearizerWarning,
-            stacklevel=1,
-        )
-        exact = picture
-    content = model.undo(exact, name)
-    _save(content[..., : picture.shape[-2], : picture.shape[-1]], out)
-    say(f"condition number of {name}: {model.cond(name):.3g}")
+    content = undone(open_model(run, StyleTransfer).model, photo, steps)
+    write_picture(out, content)
+    say(str(out))
 
 
 @style.command()
@@ -208,14 +245,11 @@ def compose(
     a: Name,
     b: Name,
     out: Picture = Path("composed.png"),
+    record: Records = "float32",
     overwrite: Overwrite = False,
 ) -> None:
     """Draw a photograph with the product of two operators: first a, then b."""
-    from linearizer.display.output import new_picture  # noqa: PLC0415  (slow to import)
-
-    new_picture(out, overwrite=overwrite)
-    model = open_model(run, StyleTransfer).model
-    _save(model.compose(_read(photo, model), a, b), out)
+    _draw(run, [Step({a: 1.0}), Step({b: 1.0})], photo, out, record, overwrite)
 
 
 @style.command()
@@ -230,11 +264,12 @@ def directions(
 ) -> None:
     """Weaken and strengthen the leading singular parts of a style, each at all frequencies."""
     from linearizer.display.output import new_picture  # noqa: PLC0415  (slow to import)
+    from linearizer.evaluation.style_drawing import read_photo  # noqa: PLC0415
     from linearizer.evaluation.style_pictures import save_directions  # noqa: PLC0415
 
     new_picture(out, overwrite=overwrite)
     model = open_model(run, StyleTransfer).model
-    image = resized(_read(photo, model), model.g_x.in_shape[1:])
+    image = resized(read_photo(photo, model), model.g_x.in_shape[1:])
     save_directions(model, image, name, count, torch.linspace(0, reach, 7).tolist(), out)
     say(str(out))
 
@@ -306,10 +341,11 @@ def evaluate(
     write_evaluation(path, results, style_page(results))
 
 
-def _read(path: Path, model: StyleTransfer) -> Tensor:
-    return read_image(path, gray=model.g_x.in_shape[0] == 1)
+def _draw(
+    run: str, steps: Sequence[Step], photo: Path, out: Path, record: Kept, overwrite: bool
+) -> None:
+    """Take steps on one picture."""
+    from linearizer.evaluation import style_drawing as drawing  # noqa: PLC0415  (slow to import)
 
-
-def _save(image: Tensor, out: Path) -> None:
-    as_picture(image).save(out)
-    say(str(out))
+    kept = drawing.new_outputs(out, record=record, overwrite=overwrite)
+    drawing.draw(open_model(run, StyleTransfer).model, steps, photo, out, record=kept)

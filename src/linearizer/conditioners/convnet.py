@@ -13,14 +13,16 @@ from linearizer.saving import Saveable
 
 @dataclass(frozen=True)
 class ConvNet(Saveable):
-    """Factory of a convolutional network: 3×3, then 1×1 layers, then 3×3.
+    """Factory of a convolutional network: 3×3, then layers of 1×1 or more, then 3×3.
 
     Args:
         width: Channels of each hidden layer.
         depth: Hidden layers.
         padding: What lies beyond the border of an image: `zeros`, or its own reflection.
-        context: Whether every pixel also knows the averages of the whole image, as the
-            normalizations of style networks do. They are averages at any size.
+        mixing: Side of the kernels between the first and the last layer, odd.
+        normalized: Whether half of each hidden layer's channels are normalized over the image, so
+            that every pixel knows of all others, as in style networks (Ulyanov, Vedaldi,
+            Lempitsky, arXiv:1607.08022; of half of them: Pan et al., arXiv:1807.09441).
 
     Raises:
         ShapeError: When called, unless the event is (C, H, W) and keeps its H and W.
@@ -36,7 +38,8 @@ class ConvNet(Saveable):
     width: int = 64
     depth: int = 2
     padding: Literal["zeros", "reflect"] = "zeros"
-    context: bool = False
+    mixing: int = 1
+    normalized: bool = False
 
     def __call__(self, in_shape: Shape, out_shape: Shape) -> nn.Module:
         """Make the network."""
@@ -45,26 +48,33 @@ class ConvNet(Saveable):
                 f"expected events (C, H, W) of one size, got {in_shape} and {out_shape}; "
                 "split the channels (axis=0) of an image, or use MLP"
             )
-        layers: list[nn.Module] = [self._convolution(in_shape[0], self.width), nn.SiLU()]
+        layers = self._hidden(in_shape[0], 3)
         for _ in range(self.depth - 1):
-            mixing = nn.Conv2d(self.width, self.width, 1)
-            layers += [_WithAverages(mixing) if self.context else mixing, nn.SiLU()]
-        channels = torch.Size(out_shape[:-2]).numel()
-        last = self._convolution(self.width, channels)
+            layers += self._hidden(self.width, self.mixing)
+        last = self._convolution(self.width, torch.Size(out_shape[:-2]).numel(), 3)
         return nn.Sequential(*layers, last, nn.Unflatten(1, out_shape[:-2]))
 
-    def _convolution(self, before: int, after: int) -> nn.Module:
-        return nn.Conv2d(before, after, 3, padding=1, padding_mode=self.padding)
+    def _hidden(self, channels: int, side: int) -> list[nn.Module]:
+        layers: list[nn.Module] = [self._convolution(channels, self.width, side)]
+        if self.normalized:
+            layers.append(_HalfNormalized(self.width))
+        return [*layers, nn.SiLU()]
+
+    def _convolution(self, before: int, after: int, side: int) -> nn.Module:
+        mode = self.padding if side > 1 else "zeros"  # which is quicker, and pads nothing
+        return nn.Conv2d(before, after, side, padding=side // 2, padding_mode=mode)
 
 
-class _WithAverages(nn.Module):
-    """A 1×1 layer of every pixel, plus one of the averages over the image."""
+class _HalfNormalized(nn.Module):
+    """Instance normalization of the first half of the channels; the others keep their levels."""
 
-    def __init__(self, mixing: nn.Conv2d) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.mixing = mixing
-        self.averages = nn.Linear(mixing.in_channels, mixing.out_channels, bias=False)
+        self.first = channels // 2
+        # Groups of one channel: the same as InstanceNorm2d, which refuses empty batches.
+        self.norm = nn.GroupNorm(self.first, self.first)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.mixing(x) + self.averages(x.mean((-2, -1)))[..., None, None]
-        return out
+        normal, rest = x.tensor_split((self.first,), 1)
+        # Contiguous, because the norm's forward-mode derivative takes nothing else.
+        return torch.cat([self.norm(normal.contiguous()), rest], 1)

@@ -2,7 +2,8 @@
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from linearizer._extras import needs_extra
+from linearizer._files import atomic_write
 from linearizer.data.files import ImageFiles
 from linearizer.data.images import as_bytes, resized
 from linearizer.errors import (
@@ -85,16 +87,17 @@ def read_pixels(
     return pixels[: len(kept)], kept
 
 
-def read_image(path: Path, *, gray: bool = False) -> Tensor:
+def read_image(path: Path, *, gray: bool = False, max_pixels: int | None = None) -> Tensor:
     """One image file (1 or 3, H, W) in [-1, 1], upright, laid on white where it is transparent.
 
     Raises:
         FileFormatError: If there is no such file, or it is no image.
+        RangeError: If it has more than `max_pixels`.
         MissingExtraError: If Pillow is not installed.
     """
     if not path.is_file():
         raise FileFormatError(f"expected an image file, got no file {path}; check the path")
-    return decode_image(path.read_bytes(), str(path), gray=gray)
+    return decode_image(path.read_bytes(), str(path), gray=gray, max_pixels=max_pixels)
 
 
 def read_images(paths: Sequence[Path], shape: tuple[int, ...], *, resize: bool) -> Tensor:
@@ -148,15 +151,44 @@ def decode_image(
     """
     with needs_extra("pillow"):
         from PIL import Image, ImageOps  # noqa: PLC0415
-    try:
+    with decoding(where, max_pixels):
         with _open(content) as image:
             if max_pixels is not None and image.width * image.height > max_pixels:
                 raise _too_large(where, f"{image.width}×{image.height} pixels", max_pixels)
             ImageOps.exif_transpose(image, in_place=True)
-            opaque = _opaque(image, "L" if gray else "RGB")
+            flat = opaque(image, "L" if gray else "RGB")
         if max_side is not None:
-            opaque.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
-        pixels = np.array(opaque)
+            flat.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
+        pixels = np.array(flat)
+    channels = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).movedim(-1, 0)
+    return channels.float().div_(127.5).sub_(1)
+
+
+def opaque(image: "Image", mode: str) -> "Image":
+    """An image without transparency, laid on white, in the mode of 8 bits L or RGB."""
+    from PIL import Image  # noqa: PLC0415
+
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8 and not scale
+        eight_bits = np.clip(np.asarray(image), 0, 65535) // 257
+        return Image.fromarray(eight_bits.astype(np.uint8)).convert(mode)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert(mode)
+
+
+@contextmanager
+def decoding(where: str, max_pixels: int | None = None) -> Iterator[None]:
+    """What Pillow raises inside as an error of ours, which names `where` it was.
+
+    Raises:
+        FileFormatError: If it is no image.
+        RangeError: If it has far too many pixels.
+    """
+    from PIL import Image  # noqa: PLC0415
+
+    try:
+        yield
     except (MemoryError, LinearizerError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -166,8 +198,6 @@ def decode_image(
             f"expected an image in {where}, got something unreadable ({error}); save it as PNG or "
             "JPEG"
         ) from error
-    channels = torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).movedim(-1, 0)
-    return channels / 127.5 - 1
 
 
 def as_picture(image: Tensor) -> "Image":
@@ -180,6 +210,17 @@ def as_picture(image: Tensor) -> "Image":
         from PIL import Image  # noqa: PLC0415
     pixels = as_bytes(image).movedim(0, -1).contiguous().numpy()
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def write_picture(path: Path, image: Tensor) -> None:
+    """Write an image (1 or 3, H, W) in [-1, 1] as a picture, completely or not at all.
+
+    Raises:
+        NotWrittenError: If the disk is full or the folder cannot be written to.
+        MissingExtraError: If Pillow is not installed.
+    """
+    with atomic_write(path) as part:
+        as_picture(image).save(part)
 
 
 def _too_large(where: str, size: str, limit: int | None) -> RangeError:
@@ -241,19 +282,7 @@ def _square(content: bytes, size: int, mode: str, crop: Crop) -> npt.NDArray[Any
         ImageOps.exif_transpose(image, in_place=True)
         side = crop(*image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
-        square = _opaque(image.crop((left, top, left + side, top + side)), mode)
+        square = opaque(image.crop((left, top, left + side, top + side)), mode)
         if side != size:
             square = square.resize((size, size), Image.Resampling.BICUBIC)
         return np.array(square)
-
-
-def _opaque(image: "Image", mode: str) -> "Image":
-    from PIL import Image  # noqa: PLC0415
-
-    if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8 and not scale
-        eight_bits = np.clip(np.asarray(image), 0, 65535) // 257
-        return Image.fromarray(eight_bits.astype(np.uint8)).convert(mode)
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
-    return image.convert(mode)

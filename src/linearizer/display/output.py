@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from linearizer._files import as_json, write_text
-from linearizer.data.images import as_bytes
 from linearizer.display.console import say
 from linearizer.display.pictures import save_mosaic
 from linearizer.display.tables import Page, page_markdown, show_page
@@ -63,22 +61,6 @@ def parts_of(images: Tensor, count: int) -> list[Tensor]:
 def filled(row: Tensor, count: int) -> Tensor:
     """Images and black ones after them, `count` in all."""
     return torch.cat([row, row.new_full((count - len(row), *row.shape[1:]), -1.0)])
-
-
-def exact_numbers(photo: Path, picture: Tensor) -> Tensor | None:
-    """What was rounded, and cropped, to this very picture; None if it is not beside the picture."""
-    beside = photo.with_suffix(TENSORS)
-    if not beside.is_file():
-        return None
-    try:
-        exact = load_file(beside).get("image")
-    except SafetensorError:
-        return None
-    if exact is None or exact.ndim != picture.ndim:
-        return None
-    shown = exact[..., : picture.shape[-2], : picture.shape[-1]]
-    is_of_it = shown.shape == picture.shape and torch.equal(as_bytes(shown), as_bytes(picture))
-    return exact if is_of_it else None
 
 
 def write_evaluation(path: Path, results: Mapping[str, Any], page: Page) -> None:

@@ -10,12 +10,12 @@ from linearizer.applications import ConditionalFlow
 from linearizer.applications.conditional_flow import Kind
 from linearizer.applications.conditional_flow.components import between
 from linearizer.data import Images
+from linearizer.display.progress import track
 from linearizer.evaluation.likeness import BATCH, seeded
 from linearizer.evaluation.predictions import Predictions
 from linearizer.evaluation.samples import See, large_batches, parts_of
 from linearizer.laws import relative_error
 from linearizer.metrics import slant, stroke_width
-from linearizer.training.progress import track
 
 KINDS: tuple[Kind, ...] = ("noise", "transport")
 POINTS = 8

@@ -13,6 +13,7 @@ from torch import Tensor
 from linearizer._checks import check_between
 from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.data import Images
+from linearizer.display.progress import track
 from linearizer.errors import RangeError
 from linearizer.evaluation.classes import laws_between, measure_classes
 from linearizer.evaluation.likeness import BATCH, EQUAL_DB, LPIPS_NETWORK, Likeness, finite, seeded
@@ -28,7 +29,6 @@ from linearizer.evaluation.samples import (
 )
 from linearizer.evaluation.steps import one_against_many
 from linearizer.metrics import LPIPS, Classifier, bits_per_dimension
-from linearizer.training.progress import track
 
 SOME = 1000
 """Images of what takes long: many steps, inversion, LPIPS, bits."""

@@ -13,12 +13,12 @@ from linearizer._checks import check_between
 from linearizer.applications import IdempotentGenerator
 from linearizer.bijections import Flatten
 from linearizer.data import CORRUPTIONS, Images, corrupt, load_letters, pieces_of_photographs
+from linearizer.display.progress import track
 from linearizer.display.tables import Page, Table
 from linearizer.evaluation.likeness import BATCH, capped_psnr_db, finite, printed, seeded, ssim
 from linearizer.evaluation.predictions import predict
 from linearizer.laws import idempotence_error
 from linearizer.metrics import Classifier, confidence, frechet_distance
-from linearizer.training.progress import track
 
 RANK = 64
 STATISTICS = 10_000

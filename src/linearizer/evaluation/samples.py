@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from linearizer.applications import ConditionalFlow, OneStepFlow
+from linearizer.display.progress import track
 from linearizer.evaluation.likeness import BATCH
 from linearizer.evaluation.predictions import Predictions
-from linearizer.training.progress import track
 
 Flow = OneStepFlow | ConditionalFlow
 See = Callable[[Iterable[Tensor]], Predictions]

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from linearizer.applications import OneStepFlow
+from linearizer.display.progress import track
 from linearizer.evaluation.likeness import BATCH, Likeness
 from linearizer.evaluation.predictions import Predictions
 from linearizer.evaluation.samples import See
 from linearizer.flows import METHODS
 from linearizer.metrics import LPIPS
-from linearizer.training.progress import track
 
 Pair = dict[str, float | None]
 

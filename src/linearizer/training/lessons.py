@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from linearizer._files import atomic_write
 from linearizer.data.images import as_bytes, resized
+from linearizer.display.progress import track
 from linearizer.training.objectives.style_matching import Lessons
-from linearizer.training.progress import track
 from linearizer.training.teachers import teach
 
 TEACHING_PIXELS = 50 * 64 * 64

@@ -1,24 +1,11 @@
-"""Progress, on stderr where that is a terminal; stdout is for results."""
+"""The progress of a training, on stderr where that is a terminal."""
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-import rich.progress
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-T = TypeVar("T")
-
-
-def track(items: Iterable[T], title: str) -> Iterable[T]:
-    """The items, under a bar that goes away with the last of them."""
-    console = Console(stderr=True)
-    return rich.progress.track(
-        items, escape(title), transient=True, console=console, disable=not console.is_terminal
-    )
 
 
 class WholeRunProgress(Callback):

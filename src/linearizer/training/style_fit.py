@@ -12,9 +12,9 @@ from linearizer.applications import StyleTransfer
 from linearizer.data.files import SUFFIXES
 from linearizer.data.images import resized
 from linearizer.data.pixels import read_image
+from linearizer.display.progress import track
 from linearizer.errors import FileFormatError, ShapeError
 from linearizer.operators import Convolution
-from linearizer.training.progress import track
 
 
 @torch.no_grad()

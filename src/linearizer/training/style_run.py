@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from linearizer._checks import Shape
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer import PLAIN
-from linearizer.data import Images, open_data
+from linearizer.data import Images, open_data, pieces_of_photographs
 from linearizer.data.folder import load_image_folder
 from linearizer.data.images import from_bytes
 from linearizer.errors import RangeError
@@ -68,7 +68,7 @@ def train_style(run: StyleRun) -> None:
         ),
         finish=finish,
         result="styles are",
-        look=f"Look at them: linearizer stylize {run.out} PHOTO --mix NAME=1",
+        look=f"Look at them: linearizer style apply {run.out} PHOTO --mix NAME",
         title="Training styles",
         notes={"contents": len(train)},
     )
@@ -133,3 +133,12 @@ def contents_of(
 def open_held_out(folder: Path, size: int) -> Tensor:
     """All images of a folder or zip, in color."""
     return load_image_folder(folder, size=size).images.expand(-1, 3, -1, -1)
+
+
+def contents_to_add(
+    run: Opened[StyleTransfer], content: str | None, data_dir: Path | None, count: int
+) -> Tensor:
+    """Contents to add a style with: those of `contents_of`, or pieces of two free photographs."""
+    if content is None and run.note.get("content") is None:
+        return pieces_of_photographs(count, run.model.g_x.in_shape[1], gray=False)
+    return contents_of(run, content, data_dir)[0].images[:count]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from linearizer import linalg
-from linearizer._checks import check_between
+from linearizer._checks import Shape, check_between
 from linearizer.errors import RangeError
 from linearizer.operators import Convolution, LinearOperator
 from linearizer.operators.convolution import one_shape
@@ -91,3 +91,19 @@ def on_geodesic(A: Convolution, B: Convolution, s: float) -> LinearOperator:
     start = in_double(A)
     step = linalg.power(linalg.fuse(linalg.pinv(start) @ in_double(B)), s)
     return linalg.fuse(start @ step).to(A.dtype)
+
+
+def cond(A: LinearOperator) -> float:
+    """The condition number, computed in float64."""
+    return float(linalg.cond(in_double(A)))
+
+
+def identity(kind: type[Convolution], shape: Shape, like: Tensor | None) -> Convolution:
+    """The convolution that leaves latents (c, h, w) as they are, in the dtype of a tensor."""
+    eye = torch.eye(shape[0])
+    return kind((eye if like is None else eye.to(like))[..., None, None], shape[1:])
+
+
+def on_line(P: Convolution, A: Convolution, s: float) -> Convolution:
+    """`(1 - s) P + s A`."""
+    return mixed([P, A], [1 - s, s])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from linearizer.bijections import Bijection
-from linearizer.errors import FileFormatError
+from linearizer.errors import FileFormatError, RangeError
 from linearizer.operators import Convolution
 from linearizer.saving import CONFIG_FILE, Saveable, files_in, save_parts
 
@@ -28,6 +28,16 @@ class Style(nn.Module, Saveable):
     def __init__(self, operator: Convolution, fingerprint: str) -> None:
         super().__init__()
         self.operator, self.fingerprint = operator, fingerprint
+
+
+def check_name(name: str) -> None:
+    """Raise unless a style of this name can be a folder."""
+    if not name.replace("-", "_").isidentifier():
+        raise RangeError(
+            f"expected a name of letters, digits, '-' and '_', got {name!r}; rename the style"
+        )
+    if hasattr(nn.ModuleDict, name):  # a style is an attribute of one
+        raise RangeError(f"expected another name, got {name!r}, which modules have; rename it")
 
 
 class StyleFiles(nn.Module, Saveable, abc.ABC):

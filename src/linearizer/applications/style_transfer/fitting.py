@@ -58,6 +58,22 @@ def fit_operator(
         )
 
 
+def colored(
+    latents: Iterable[Tensor], plain: Convolution, g_y: Bijection, picture: Tensor
+) -> Convolution:
+    """`T P`: T carries the second moments of P z, for latents z of contents, to a picture's.
+
+    P takes the latents of contents to those of the same images as g_y sees them, which keeps
+    what is drawn where it is; T mixes channels alone.
+    """
+    moments = [second_moment(plain(z)) for z in latents]
+    if not moments:
+        raise RangeError("expected contents to whiten, got none; pass a batch of images")
+    T = transport(torch.stack(moments).mean(0), second_moment(g_y(picture)))
+    kernel = torch.einsum("om,mipq->oipq", T, plain.kernel.double())
+    return type(plain)(kernel.to(picture.dtype), plain.size)
+
+
 def transport(S_x: Tensor, S_y: Tensor) -> Tensor:
     """`S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½`, which carries second moments S_x to S_y.
 

@@ -1,17 +1,19 @@
-"""Modular style transfer: one shared pair of bijections, and a linear operator for each style."""
+"""Modular style transfer: one shared pair of bijections, and a linear operator a style."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
-from linearizer import linalg
-from linearizer._checks import check_between
-from linearizer.applications.style_transfer import analysis, fitting, sizes
+from linearizer._checks import check_between, reference
+from linearizer.applications.style_transfer import analysis, files, fitting, sizes, stages
 from linearizer.applications.style_transfer.analysis import SharedBasis
 from linearizer.applications.style_transfer.files import StyleFiles
+from linearizer.applications.style_transfer.stages import Progress
+from linearizer.applications.style_transfer.steps import LARGEST, Chosen, Step, operators_of
 from linearizer.bijections import Bijection
-from linearizer.errors import RangeError, ShapeError
+from linearizer.errors import RangeError
 from linearizer.linearizer import Linearizer
 from linearizer.operators import Convolution, LinearOperator, SymmetricConvolution
 
@@ -83,21 +85,14 @@ class StyleTransfer(StyleFiles):
             RangeError: If the name cannot be that of a file.
             ShapeError: If the operator does not map the latents.
         """
-        if not name.replace("-", "_").isidentifier():
-            raise RangeError(
-                f"expected a name of letters, digits, '-' and '_', got {name!r}; rename the style"
-            )
+        files.check_name(name)
         kind = self.kind if set(self.names) - {name} else Convolution
         if not isinstance(operator, kind):
             raise RangeError(
                 f"expected a {kind.__name__} as a style of this model, got a "
                 f"{type(operator).__name__}; fit the style for this model"
             )
-        if (operator.in_shape, operator.out_shape) != (self.g_x.out_shape, self.g_y.out_shape):
-            raise ShapeError(
-                f"expected an operator {self.g_x.out_shape} -> {self.g_y.out_shape}, got "
-                f"{operator.in_shape} -> {operator.out_shape}; it was made for another g"
-            )
+        sizes.check_operator(operator, self.g_x.out_shape, self.g_y.out_shape)
         self.styles[name] = operator
 
     def operator(self, style: str) -> Convolution:
@@ -112,6 +107,13 @@ class StyleTransfer(StyleFiles):
         operator: Convolution = self.styles[style]  # type: ignore[assignment]
         return operator
 
+    @property
+    def plain(self) -> Convolution:
+        """The operator named `plain`, or else the identity."""
+        if PLAIN in self.styles:
+            return self.operator(PLAIN)
+        return analysis.identity(self.kind, self.g_x.out_shape, reference(self))
+
     def mix(self, weights: Mapping[str, float]) -> Convolution:
         """`Σ_s w_s A_s`; the weights need not sum to one.
 
@@ -124,7 +126,7 @@ class StyleTransfer(StyleFiles):
                 f"{', '.join(self.names) or 'the styles that you add'}"
             )
         for name, weight in weights.items():
-            check_between(weight, -1e6, 1e6, f"the weight of {name}")
+            check_between(weight, -LARGEST, LARGEST, f"the weight of {name}")
         return analysis.mixed([self.operator(name) for name in weights], weights.values())
 
     def interpolate(self, a: str, b: str, s: float, *, geodesic: bool = False) -> LinearOperator:
@@ -154,71 +156,63 @@ class StyleTransfer(StyleFiles):
     def stylize(
         self,
         images: Tensor,
-        style: str | Mapping[str, float] | LinearOperator,
+        style: Chosen,
         *,
         strength: float = 1.0,
         cropped: bool = True,
+        progress: Progress | None = None,
     ) -> Tensor:
         """Images in a style, a mix of styles, or by any operator of the latents.
 
         Args:
             images: (*batch, C, H, W) in [-1, 1], of any size from the squeeze up.
-            style: A name, weights by name, or an operator.
+            style: A name, weights by name, an operator, or steps: one operator after another.
             strength: 1 is the style, 0 no style: the operator named `plain` if there is one,
                 fitted to leave contents as they are, or else the identity; any other number is
                 a place on the straight line through both.
             cropped: Whether images whose sides the squeeze does not divide come back in their own
                 size. What is cropped away is missing when the style is undone.
+            progress: Is told the share of the work that is done, layer by layer.
 
         Raises:
             ShapeError: If the images are too small or have other channels.
+            RangeError: If there is no such style, or a strength is given beside steps.
         """
         whole, crop = self._padded(images)
-        f = self.at(whole.shape[-2:], self._chosen(style))
-        z = f.g_x(whole)
-        latent = f.operator(z)
-        if strength != 1.0:
-            plain = z
-            if PLAIN in self.styles:
-                plain = self.at(whole.shape[-2:], self.operator(PLAIN)).operator(z)
-            latent = torch.lerp(plain, latent, strength)
-        styled = f.g_y.inverse(latent)
+        styled = stages.stylize(self._maps(whole, style, strength), whole, progress)
         return styled[crop] if cropped else styled
 
     @torch.no_grad()
     def undo(
         self,
         images: Tensor,
-        style: str | Mapping[str, float] | LinearOperator,
+        style: Chosen,
         *,
-        progress: Callable[[float], None] = lambda done: None,
+        strength: float = 1.0,
+        progress: Progress | None = None,
     ) -> Tensor:
         """The contents that were stylized, by the pseudo-inverse `g_x⁻¹(A⁺ g_y(x))`.
 
         The images must be the very numbers that `stylize` returned. Rounding them to 8 bits, or
         cropping them from padded ones, is amplified by the condition number of the style and the
-        slopes of g, and what comes back is noise. A⁺ is computed in float64: in float32 rounding
-        alone would hide the weakest directions of an operator this large. `progress` is called
-        with the share of the frequencies that is done.
+        slopes of g, and what comes back is noise: a `Record` keeps them beside a picture. A⁺ is
+        computed in float64: in float32 rounding alone would hide the weakest directions of an
+        operator this large. Steps are undone in reverse.
         """
         whole, crop = self._padded(images)
-        f = self.at(whole.shape[-2:], self._chosen(style))
-        latent = f.g_y(whole)
-        undone = linalg.solve(analysis.in_double(f.operator), latent.double(), progress)
-        return f.g_x.inverse(undone.to(latent.dtype))[crop]
+        return stages.undo(self._maps(whole, style, strength), whole, progress)[crop]
 
-    @torch.no_grad()
     def compose(self, images: Tensor, first: str, second: str) -> Tensor:
         """`g_y⁻¹(A_second A_first g_x(x))`."""
-        whole, crop = self._padded(images)
-        f = self.at(whole.shape[-2:], self.operator(first))
-        second_ = self.at(whole.shape[-2:], self.operator(second)).operator
-        return f.g_y.inverse(second_(f.operator(f.g_x(whole))))[crop]
+        return self.stylize(images, [Step({first: 1.0}), Step({second: 1.0})])
 
     @torch.no_grad()
-    def cond(self, style: str | Mapping[str, float]) -> float:
-        """The condition number of a style's operator: how far its undoing amplifies."""
-        return float(linalg.cond(analysis.in_double(self._chosen(style))))
+    def cond(self, style: Chosen, *, strength: float = 1.0) -> float:
+        """The condition number of a style's operator: how far its undoing amplifies.
+
+        Of steps it is that of their product.
+        """
+        return analysis.cond(reduce(lambda A, B: B @ A, operators_of(self, style, strength)))
 
     @torch.no_grad()
     def distances(self) -> Tensor:
@@ -288,32 +282,36 @@ class StyleTransfer(StyleFiles):
         )
 
     @torch.no_grad()
-    def from_picture(self, contents: Iterable[Tensor], picture: Tensor) -> Convolution:
+    def from_picture(
+        self, contents: Iterable[Tensor], picture: Tensor, *, content_weight: float = 0.0
+    ) -> Convolution:
         """A style from one picture: whitening and coloring of the latents' channels.
 
-        `S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
-        contents to those S_y of the picture's, and is the nearest such map to the identity
-        (Mroueh, arXiv:1905.10820). Second moments are taken around zero, so that the map is
-        linear and not affine; g's ActNorms center the latents roughly.
+        `A = T P`, with P as `plain`, which leaves contents as they are. The matrix
+        `T = S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
+        contents after P to those S_y of the picture's, and is the nearest such map to the
+        identity (Mroueh, arXiv:1905.10820). Second moments are taken around zero, so that the map
+        is linear and not affine; g's ActNorms center the latents roughly.
 
         Args:
             contents: Batches (B, *g_x.in_shape).
-            picture: (C, H, W), at least as large as the squeeze.
+            picture: (C, H, W), at least as large as the kernels of the styles.
+            content_weight: w in [0, 1], for `(1 - w) A + w P` with P as `plain`: how much of
+                the contents' own colors stays.
+
+        Raises:
+            RangeError: If there are no contents, or the weight is out of range.
+            ShapeError: If the picture is too small or has other channels.
         """
-        moments = [fitting.second_moment(self.g_x(x)) for x in contents]
-        if not moments:
-            raise RangeError("expected contents to whiten, got none; pass a batch of images")
+        check_between(content_weight, 0.0, 1.0, "the weight of the contents")
         whole, _ = self._padded(picture)
-        target = fitting.second_moment(sizes.resized(self.g_y, whole.shape[-2:])(whole))
-        kernel = fitting.transport(torch.stack(moments).mean(0), target).to(whole.dtype)
-        return self.kind(kernel[..., None, None], self.g_x.out_shape[1:])
+        g_y = sizes.resized(self.g_y, whole.shape[-2:])
+        plain = self.plain
+        A = fitting.colored((self.g_x(x) for x in contents), plain, g_y, whole)
+        return analysis.on_line(plain, A, 1 - content_weight)
 
-    # Details
-
-    def _chosen(self, style: str | Mapping[str, float] | LinearOperator) -> LinearOperator:
-        if isinstance(style, LinearOperator):
-            return style
-        return self.operator(style) if isinstance(style, str) else self.mix(style)
+    def _maps(self, whole: Tensor, style: Chosen, strength: float) -> list[Linearizer]:
+        return [self.at(whole.shape[-2:], A) for A in operators_of(self, style, strength)]
 
     @property
     def factor(self) -> int:

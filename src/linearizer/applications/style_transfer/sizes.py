@@ -27,6 +27,15 @@ def check_pair(g_x: Bijection, g_y: Bijection) -> None:
         )
 
 
+def check_operator(operator: LinearOperator, given: Shape, made: Shape) -> None:
+    """Raise unless an operator maps latents of these shapes."""
+    if (operator.in_shape, operator.out_shape) != (given, made):
+        raise ShapeError(
+            f"expected an operator {given} -> {made}, got {operator.in_shape} -> "
+            f"{operator.out_shape}; it was made for another g"
+        )
+
+
 def resized(g: Bijection, size: Sequence[int]) -> Bijection:
     """g for images (C, *size), and g itself where they have that size already."""
     return g if tuple(size) == g.in_shape[1:] else g.resized(size)

@@ -155,11 +155,15 @@ class StyleTraining(StyleMatching):
 def block_pattern(error: Tensor, block: int) -> Tensor:
     """The mean square of what errors (N, C, H, W) repeat from block to block.
 
-    That is their average over 4 × 4 neighboring blocks, by place in a block and without the mean
-    of all places. It is multiplied by the number of these blocks, so that errors without any
-    pattern give about their own mean square.
+    That is their average over a window of blocks, by place in a block and without the mean of all
+    places: over 4 × 4 blocks, over each row of blocks and over each column. Each is multiplied by
+    the number of blocks in the window, so that errors without a pattern count alike in all.
     """
-    places = pixel_unshuffle(error, block).unflatten(1, (error.shape[1], block**2))
-    side = min(4, *places.shape[-2:])
-    repeated = avg_pool2d(places.flatten(1, 2), side).unflatten(1, places.shape[1:3])
-    return side**2 * (repeated - repeated.mean(2, keepdim=True)).square().mean()
+    places = pixel_unshuffle(error, block)
+    rows, columns = places.shape[-2:]
+    total = error.new_zeros(())
+    for window in ((min(4, rows), min(4, columns)), (1, columns), (rows, 1)):
+        repeated = avg_pool2d(places, window).unflatten(1, (error.shape[1], block**2))
+        pattern = repeated - repeated.mean(2, keepdim=True)
+        total = total + window[0] * window[1] * pattern.square().mean()
+    return total
