@@ -120,10 +120,10 @@ def pictures_as_styles(model: StyleTransfer, contents: Tensor, out: Path) -> lis
         "## A style from one picture",
         "",
         "`linearizer style add --picture FILE --content-weight w`: no pairs, no teacher, no "
-        "training. The operator carries the second moments of the contents' latents to those of "
-        "the picture's, by the optimal transport between them: it knows the colors of a picture "
-        "and its texture of a few pixels, but no strokes. Half of the contents' own weight keeps "
-        "their shapes.",
+        "training. After `plain`, the operator carries the second moments of the latents of the "
+        "contents to those of the picture's, by the optimal transport between them: it knows the "
+        "colors of a picture and its texture of a few pixels, but no strokes. w is how much of "
+        "the contents' own colors stays.",
         "",
         "![Ten pictures as styles](images/style-pictures.png)",
         "",
