@@ -63,7 +63,7 @@ def save_at_full_size(
     for i, label in enumerate(row_labels):
         middle = LABEL + i * (height + GAP) + height // 2
         draw.text((side - 8, middle), label, "black", font, anchor="rm")
-    whole.save(path)
+    whole.save(path, quality=92, subsampling=0)
 
 
 def strips(model: StyleTransfer, teachers: Mapping[str, Path], out: Path) -> list[str]:
@@ -86,9 +86,9 @@ def strips(model: StyleTransfer, teachers: Mapping[str, Path], out: Path) -> lis
             made = [x, _taught(teacher, x), *(y[:, : FULL[0], : FULL[1]] for y in (exact, undone))]
             rows.append(torch.stack(made))
         save_at_full_size(
-            out / "images" / f"style-{name}.png", rows, ("content", "teacher", "ours", "undone")
+            out / "images" / f"style-{name}.jpg", rows, ("content", "teacher", "ours", "undone")
         )
-        lines += [f"![{name}: content, teacher, ours, undone](images/style-{name}.png)", ""]
+        lines += [f"![{name}: content, teacher, ours, undone](images/style-{name}.jpg)", ""]
     return lines
 
 
@@ -115,7 +115,7 @@ def pictures_as_styles(model: StyleTransfer, contents: Tensor, out: Path) -> lis
         rows.append(torch.stack([picture, *made]))
     columns = ["picture", *(f"{name}, w = {w:g}" for name in SHOWN for w in WEIGHTS)]
     labels = ["content", *(name.replace("_", " ") for name in PICTURES)]
-    save_at_full_size(out / "images" / "style-pictures.png", rows, columns, labels)
+    save_at_full_size(out / "images" / "style-pictures.jpg", rows, columns, labels)
     return [
         "## A style from one picture",
         "",
@@ -125,7 +125,7 @@ def pictures_as_styles(model: StyleTransfer, contents: Tensor, out: Path) -> lis
         "colors of a picture and its texture of a few pixels, but no strokes. w is how much of "
         "the contents' own colors stays.",
         "",
-        "![Ten pictures as styles](images/style-pictures.png)",
+        "![Ten pictures as styles](images/style-pictures.jpg)",
         "",
     ]
 
