@@ -449,7 +449,7 @@ CONDITIONERS: dict[str, tuple[Callable[[Shape, Shape], nn.Module], Shape, Shape]
     "mlp of images": (MLP(width=8, depth=1), (2, 3, 3), (2, 1, 3, 3)),
     "convnet": (ConvNet(width=4), (2, 4, 4), (2, 3, 4, 4)),
     "deep convnet": (ConvNet(width=4, depth=3), (1, 3, 4), (3, 3, 4)),
-    "convnet that reflects": (ConvNet(width=4, padding="reflect"), (2, 4, 4), (2, 3, 4, 4)),
+    "convnet that reflects": (ConvNet(width=4, padding="replicate"), (2, 4, 4), (2, 3, 4, 4)),
     "normalized convnet": (ConvNet(width=4, mixing=3, normalized=True), (2, 4, 4), (2, 3, 4, 4)),
     "patch transformer": (_TOKENS, (4, 3), (2, 4, 2)),
 }

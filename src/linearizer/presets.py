@@ -118,7 +118,7 @@ def style_bijection(
     factor: int = 4,
     depth: int = 6,
     width: int = 96,
-    log_scale_bound: float = 1.0,
+    log_scale_bound: float = 0.5,
 ) -> Bijection:
     """A bijection of images to images of more channels, by convolutions alone: it resizes.
 
@@ -141,7 +141,7 @@ def style_bijection(
     """
     lapped = Lapped(shape, factor)
     latent = lapped.out_shape
-    conditioner = ConvNet(width=width, padding="reflect", mixing=3, normalized=True)
+    conditioner = ConvNet(width=width, padding="replicate", mixing=3, normalized=True)
     layers: list[Bijection] = [lapped]
     for _ in range(depth):
         coupling = AffineCoupling(latent, conditioner, log_scale_bound=log_scale_bound)

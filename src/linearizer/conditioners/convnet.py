@@ -10,6 +10,9 @@ from linearizer._checks import Shape
 from linearizer.errors import ShapeError
 from linearizer.saving import Saveable
 
+VARIANCE = 0.1
+"""What normalization adds to that of a channel: flat images are not amplified without bound."""
+
 
 @dataclass(frozen=True)
 class ConvNet(Saveable):
@@ -18,7 +21,8 @@ class ConvNet(Saveable):
     Args:
         width: Channels of each hidden layer.
         depth: Hidden layers.
-        padding: What lies beyond the border of an image: `zeros`, or its own reflection.
+        padding: What lies beyond the border of an image: `zeros`, or its last
+            pixels once more, which is its reflection.
         mixing: Side of the kernels between the first and the last layer, odd.
         normalized: Whether half of each hidden layer's channels are normalized over the image, so
             that every pixel knows of all others, as in style networks (Ulyanov, Vedaldi,
@@ -37,7 +41,7 @@ class ConvNet(Saveable):
     any_size: ClassVar[bool] = True
     width: int = 64
     depth: int = 2
-    padding: Literal["zeros", "reflect"] = "zeros"
+    padding: Literal["zeros", "replicate"] = "zeros"
     mixing: int = 1
     normalized: bool = False
 
@@ -66,15 +70,19 @@ class ConvNet(Saveable):
 
 
 class _HalfNormalized(nn.Module):
-    """Instance normalization of the first half of the channels; the others keep their levels."""
+    """Instance normalization of the first half of the channels; the others keep their levels.
+
+    `torch.nn.InstanceNorm2d` refuses empty batches and images of one pixel.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = channels // 2
-        # Groups of one channel: the same as InstanceNorm2d, which refuses empty batches.
-        self.norm = nn.GroupNorm(self.first, self.first)
+        self.weight = nn.Parameter(torch.ones(channels // 2, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(channels // 2, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        normal, rest = x.tensor_split((self.first,), 1)
-        # Contiguous, because the norm's forward-mode derivative takes nothing else.
-        return torch.cat([self.norm(normal.contiguous()), rest], 1)
+        first, rest = x.tensor_split((len(self.weight),), 1)
+        centered = first - first.mean((-2, -1), keepdim=True)
+        variance = centered.square().mean((-2, -1), keepdim=True)
+        normal = centered * torch.rsqrt(variance + VARIANCE) * self.weight + self.bias
+        return torch.cat([normal, rest], 1)
