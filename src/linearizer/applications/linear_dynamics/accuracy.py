@@ -12,7 +12,8 @@ from linearizer.applications.linear_dynamics.trajectories import Trajectories
 class ForecastError(NamedTuple):
     """Squared errors of whole trajectories, each forecast from its first point alone.
 
-    All are divided by the variance of the points, so that 1 is the error of their mean.
+    Those of each coordinate are divided by its variance, so that units do not matter and 1 is the
+    error of the mean of the points; the mean is over the coordinates that vary.
 
     Attributes:
         forecast: Of the model.
@@ -37,8 +38,7 @@ def forecast_error(
     found = [forecast(x[0], t) for x, t in zip(histories, times, strict=True)]
     true = torch.cat(newest)
     still = torch.cat([x[:1].expand_as(x) for x in newest])
-    spread = (true - true.mean(0)).square().sum()
-    return ForecastError(
-        float((torch.cat(found) - true).square().sum() / spread),
-        float((still - true).square().sum() / spread),
-    )
+    spread = (true - true.mean(0)).square().sum(0)
+    varies = spread > 0
+    errors = ((guess - true).square().sum(0) for guess in (torch.cat(found), still))
+    return ForecastError(*(float((e[varies] / spread[varies]).mean()) for e in errors))

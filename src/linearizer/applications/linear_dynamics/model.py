@@ -220,7 +220,7 @@ class LinearDynamics(nn.Module, Saveable):
         return torch.einsum("...tij,...j->...ti", E, z)
 
     def flow(self, t: float | Tensor) -> Linearizer:
-        """The Linearizer that moves states by a time; those of s and of t compose to that of s + t."""
+        """The Linearizer of states over a time; those of s and of t make that of s + t."""
         return Linearizer(self.g, self.generator.flow(t))
 
     def velocity(self, x: Tensor) -> Tensor:
