@@ -1,6 +1,7 @@
 """Training linear dynamics: pairs of times, early stopping, and systems that are known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -133,16 +134,15 @@ def test_early_stopping_resumes() -> None:
 
 
 def test_a_bent_system_is_learned() -> None:
-    data, clocks = bent(12)
+    data, clocks = bent(22)
     config = DynamicsConfig(depth=2, width=32, steps=400, batch_size=128, learning_rate=1e-2)
     model = train_dynamics(data[2:], clocks[2:], config, goal=torch.zeros(2))
     assert model.is_stable
     found = model.error(data[:2], clocks[:2])
     assert found.forecast < 0.02
     assert found.beats_trivial
-    straight = train_dynamics(data[2:], clocks[2:], DynamicsConfig(depth=0, steps=400))
-    assert straight.error(data[:2], clocks[:2]).forecast > 3 * found.forecast
-    assert not any(torch.isnan(p).any() for p in model.parameters())
+    straight = train_dynamics(data[2:], clocks[2:], replace(config, depth=0, steps=200))
+    assert straight.error(data[:2], clocks[:2]).forecast > 5 * found.forecast
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ KINDS: dict[str, type[Generator]] = {
     "free": FreeGenerator,
     "conservative": ConservativeGenerator,
 }
-RATE = 3.0
+RATE = 5.0
 """Of the generator at the start, per mean duration: motions that end have come to rest by then."""
 MEASURED = 2048
 """Pairs of times that are held out."""
