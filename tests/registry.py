@@ -59,6 +59,8 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "on all": lambda: lz.bijections.PartialBijection(lz.LULinear(3), 3),
     "centring": lambda: lz.Centering(torch.randn(5)),
     "centring images": lambda: lz.Centering(torch.randn(2, 3, 3)),
+    "anchored": lambda: lz.Anchored(lz.vector_bijection(5, depth=2, width=8), torch.randn(5)),
+    "anchored images": lambda: lz.Anchored(lz.Squeeze((2, 4, 2)), torch.randn(2, 4, 2)),
     "actnorm": lambda: lz.ActNorm(5),
     "actnorm of images": lambda: lz.ActNorm((3, 2, 2)),
     "orthogonal": lambda: lz.bijections.Orthogonal(5),
@@ -294,12 +296,31 @@ def _differentiated(i: Shape, o: Shape) -> LinearOperator:
     return lz.FunctionOperator(_dense(i, o), i, o, like=torch.empty(()))
 
 
+def _generator(i: Shape, o: Shape) -> LinearOperator:
+    return lz.flows.FreeGenerator(near_identity(i, o))
+
+
+def _stable_generator(i: Shape, o: Shape) -> LinearOperator:
+    n = size(i)
+    damping, rotation = near_identity(i, (2,)), torch.randn(n, n) / n
+    return lz.flows.StableGenerator(nn.Parameter(damping.mT), nn.Parameter(rotation), margin=0.5)
+
+
+def _conservative_generator(i: Shape, o: Shape) -> LinearOperator:
+    """Singular where the length is odd."""
+    return lz.flows.ConservativeGenerator(torch.randn(size(i), size(i)))
+
+
 def _any(i: Shape, o: Shape) -> bool:
     return True
 
 
 def _square(i: Shape, o: Shape) -> bool:
     return i == o
+
+
+def _square_of_vectors(i: Shape, o: Shape) -> bool:
+    return i == o and len(i) == 1
 
 
 def _square_vectors(i: Shape, o: Shape) -> bool:
@@ -379,6 +400,11 @@ FAMILIES: dict[str, Family] = {
         _mirrored_laplacian,
         _large_square_images,
         (((2, 4, 4), (2, 4, 4)), ((1, 3, 5), (1, 3, 5))),
+    ),
+    "generator": Family(_generator, _square_of_vectors, _VECTORS),
+    "stable generator": Family(_stable_generator, _square_of_vectors, _VECTORS),
+    "conservative generator": Family(
+        _conservative_generator, _square_of_vectors, (*_VECTORS, ((4,), (4,)))
     ),
     "function": Family(_function, _any, _MAPS),
     "function, differentiated": Family(_differentiated, _any, _MAPS),

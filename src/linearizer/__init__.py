@@ -7,11 +7,12 @@ operations that g induces. Start with `Linearizer`, `InducedSpace`, `vector_bije
 
 from linearizer import bijections, conditioners, errors, estimation, flows, linalg, operators
 from linearizer._version import __version__
-from linearizer.applications import IdempotentGenerator, OneStepFlow, StyleTransfer
+from linearizer.applications import IdempotentGenerator, LinearDynamics, OneStepFlow, StyleTransfer
 from linearizer.bijections import (
     ActNorm,
     AdditiveCoupling,
     AffineCoupling,
+    Anchored,
     Bijection,
     Centering,
     Chain,
@@ -47,6 +48,7 @@ __all__ = [
     "ActNorm",
     "AdditiveCoupling",
     "AffineCoupling",
+    "Anchored",
     "Bijection",
     "Centering",
     "Chain",
@@ -64,6 +66,7 @@ __all__ = [
     "InducedVector",
     "LULinear",
     "Lapped",
+    "LinearDynamics",
     "LinearOperator",
     "Linearizer",
     "LinearizerError",

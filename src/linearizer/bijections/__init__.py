@@ -1,5 +1,6 @@
 """Bijections g: the invertible networks between points and latent vectors."""
 
+from linearizer.bijections.anchored import Anchored
 from linearizer.bijections.base import Bijection, Inverse
 from linearizer.bijections.chain import Chain
 from linearizer.bijections.coupling import AdditiveCoupling, AffineCoupling, Conditioner, Coupling
@@ -15,6 +16,7 @@ __all__ = [
     "ActNorm",
     "AdditiveCoupling",
     "AffineCoupling",
+    "Anchored",
     "Bijection",
     "Centering",
     "Chain",

@@ -1,8 +1,9 @@
-"""Closed forms from data: moments, least squares and convolution fits, streamed over batches."""
+"""Closed forms from data: moments, least squares, convolutions and generators."""
 
 from linearizer.estimation.convolution_fit import ConvolutionLeastSquares
 from linearizer.estimation.convolution_refinement import refine_convolution
 from linearizer.estimation.gaussian_mixture import GaussianMixture
+from linearizer.estimation.generator_fit import fit_generator, total_least_squares
 from linearizer.estimation.least_squares import LeastSquares
 from linearizer.estimation.mixture import MixtureMoments, clusters
 from linearizer.estimation.moments import Moments, PrincipalMoments
@@ -16,6 +17,8 @@ __all__ = [
     "Moments",
     "PrincipalMoments",
     "clusters",
+    "fit_generator",
     "fit_redraw",
     "refine_convolution",
+    "total_least_squares",
 ]

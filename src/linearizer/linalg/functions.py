@@ -16,7 +16,7 @@ from linearizer._checks import check_finite
 from linearizer._modes import exact, wide_dtype
 from linearizer.errors import RangeError, ShapeError, SingularOperatorError
 from linearizer.linalg.fuse import fuse
-from linearizer.linalg.real_powers import principal_power
+from linearizer.linalg.real_powers import matrix_log, principal_power
 from linearizer.operators.base import LinearOperator, describe
 from linearizer.operators.blocks import Blocks
 from linearizer.operators.diagonal import ScaledIdentity
@@ -178,6 +178,27 @@ def power(A: LinearOperator, exponent: float) -> LinearOperator:
 def expm(A: LinearOperator, t: float | Tensor = 1.0) -> LinearOperator:
     """exp(t A), of the structure of A; the flow of dz/dt = A z."""
     return matrix_function(A, lambda M: torch.linalg.matrix_exp(t * M), "an exponential")
+
+
+@exact
+def logm(A: LinearOperator) -> LinearOperator:
+    """The principal logarithm of A, of the structure of A: the L with `expm(L) = A`.
+
+    Its eigenvalues have imaginary parts between -π and π: of the flow `A = e^{Lt}` it is `L t`
+    where nothing turns by more than half a turn in the time t.
+
+    Raises:
+        NoRealRootError: If A has a negative eigenvalue, or is singular.
+        NotConvergedError: If rounding left nothing of the logarithm.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> lz.linalg.logm(lz.Diagonal(torch.tensor([1., torch.e]))).diagonal
+        tensor([0., 1.])
+    """
+    parts = _square(A, "a logarithm")
+    zero = tolerance(A, _singular_values(A, parts)[0])
+    return parts.rebuild(tuple(matrix_log(M, zero) for M in parts.matrices))
 
 
 @exact

@@ -132,8 +132,8 @@ def matrix_log(M: Tensor, zero: float) -> Tensor:
     """
     if bool((torch.linalg.svdvals(M) <= zero).any()):
         raise NoRealRootError(
-            "expected a matrix with a real power, got a defective one with eigenvalue zero; "
-            "project its null space away first"
+            "expected a matrix with a real power or logarithm, got a singular one, and for a power "
+            "one with a defective eigenvalue zero; project its null space away first"
         )
     _check_off_negative_axis(torch.linalg.eigvals(M), zero)
     identity = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
@@ -185,9 +185,9 @@ def _check_off_negative_axis(values: Tensor, zero: float) -> None:
     negative = (real < -zero) & (imaginary.abs() <= zero)
     if bool(negative.any()):
         raise NoRealRootError(
-            f"expected no negative eigenvalue for a fractional power, got "
+            f"expected no negative eigenvalue for a fractional power or a logarithm, got "
             f"{float(real[negative][0]):.4g}; "
-            "use a whole exponent, or the power of A.T @ A"
+            "use a whole exponent, or A.T @ A"
         )
 
 

@@ -5,6 +5,7 @@ from linearizer._extras import needs_extra
 with needs_extra("lightning", "train"):
     from linearizer.training.classifier import train_classifier
     from linearizer.training.config import PRESETS, TrainingBudget, TrainingConfig
+    from linearizer.training.dynamics import DynamicsConfig, train_dynamics
     from linearizer.training.loop import train
     from linearizer.training.objectives.class_moments import ClassMoments
     from linearizer.training.objectives.flow_matching import (
@@ -17,12 +18,14 @@ with needs_extra("lightning", "train"):
         LearnedProjectionTraining,
         PrincipalProjectionTraining,
     )
+    from linearizer.training.objectives.roll_out import RollOutTraining
     from linearizer.training.objectives.style_hypernetwork import HypernetworkStyleTraining
     from linearizer.training.objectives.style_matching import StyleTraining
 
 __all__ = [
     "PRESETS",
     "ClassMoments",
+    "DynamicsConfig",
     "FlowMatchingLosses",
     "FlowMatchingTraining",
     "HypernetworkStyleTraining",
@@ -30,9 +33,11 @@ __all__ = [
     "LikelihoodTraining",
     "MixtureLikelihoodTraining",
     "PrincipalProjectionTraining",
+    "RollOutTraining",
     "StyleTraining",
     "TrainingBudget",
     "TrainingConfig",
     "train",
     "train_classifier",
+    "train_dynamics",
 ]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from linearizer._extras import needs_extra
 from linearizer.data.images import Images
-from linearizer.training.batches import RandomBatches
+from linearizer.training.batches import RandomBatches, SeededBatches
 from linearizer.training.config import TrainingBudget
 from linearizer.training.precision import conditioners_in
 from linearizer.training.progress import WholeRunProgress
@@ -41,7 +41,7 @@ class Trained(NamedTuple):
 
 def train(
     module: LightningModule,
-    data: Images,
+    data: Images | SeededBatches,
     budget: TrainingBudget,
     *,
     title: str = "Training",
@@ -58,7 +58,7 @@ def train(
 
     Args:
         module: What is trained.
-        data: What it is trained on.
+        data: Images, of which batches are drawn as the budget says, or batches of anything.
         budget: How long.
         title: Title of the progress bar.
         checkpoints: Folder for the last checkpoint; none is kept if not given.
@@ -99,13 +99,15 @@ def train(
         num_nodes=_processes("WORLD_SIZE") // _processes("LOCAL_WORLD_SIZE"),
         gradient_clip_val=1.0,
     )
-    loader = RandomBatches(
-        data,
-        batch_size=budget.batch_size,
-        steps=budget.steps,
-        noise=budget.noise,
-        seed=budget.seed,
-    )
+    loader = data
+    if isinstance(data, Images):
+        loader = RandomBatches(
+            data,
+            batch_size=budget.batch_size,
+            steps=budget.steps,
+            noise=budget.noise,
+            seed=budget.seed,
+        )
     last = None if checkpoints is None else checkpoints / CHECKPOINT
     resume = last if last is not None and last.is_file() else None
     if resume is not None:
