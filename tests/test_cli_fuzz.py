@@ -23,9 +23,11 @@ from command_line import linearizer
 pytest.importorskip("lightning")
 from PIL import Image
 
-from linearizer.applications import ConditionalFlow, OneStepFlow, StyleTransfer
+from linearizer.applications import ConditionalFlow, LinearDynamics, OneStepFlow, StyleTransfer
+from linearizer.bijections import Identity
 from linearizer.cli.main import app
 from linearizer.data import load_digits
+from linearizer.flows import StableGenerator
 from linearizer.training import PRESETS
 from linearizer.training.style_run import style_bijection
 from linearizer.training.teachers import FastNeuralStyle
@@ -60,6 +62,15 @@ VALID = {
         "--kernel": 1,
         **SMALL,
     },
+    "dynamics fit": {"files": "{series}", **SMALL},
+    "dynamics forecast": {
+        "run": "{dynamics}",
+        "--start": "1,2",
+        "--times": "0:1:0.5",
+        "--out": "{new}.csv",
+    },
+    "dynamics modes": {"run": "{dynamics}", **PICTURE},
+    "dynamics portrait": {"run": "{dynamics}", "files": "{series}", **PICTURE},
     "style add": {"run": "{styles}", "name": "new{i}", "--picture": "{photo}", "--contents": 16},
     "style apply": {
         "run": "{styles}",
@@ -191,6 +202,11 @@ def root(tmp_path_factory):
     (folder / "styles" / "run.json").write_text(f'{{"content": "{folder / "contents"}"}}')
     shutil.copytree(folder / "styles", folder / "noted")
     (folder / "noted" / "run.json").write_text("[")
+    rows = "".join(f"{t},{0.9**t},{(-0.8) ** t}\n" for t in range(8))
+    (folder / "series.csv").write_text(f"t,x,y\n{rows}")
+    stable = StableGenerator(torch.eye(2), torch.zeros(2, 2))
+    LinearDynamics(Identity(2), stable).save_pretrained(folder / "dynamics")
+    (folder / "dynamics" / "run.json").write_text('{"coordinates": ["x", "y"]}')
     yield folder
     (folder / "locked").chmod(stat.S_IRWXU)
 
@@ -239,6 +255,8 @@ def test_no_value_of_an_option_ends_in_a_traceback(command, root, tmp_path):
             "flow": "flow",
             "classes": "classes",
             "styles": "styles",
+            "series": "series.csv",
+            "dynamics": "dynamics",
         }.items()
     }
     works = {n: VALID[command][n] for n in names if n in VALID[command]}

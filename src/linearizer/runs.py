@@ -4,6 +4,7 @@ Every field is declared here once. `linearizer.cli` makes an option of it, `line
 reads it, and `run.json` holds it. Nothing here imports Lightning, so that help is shown at once.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -17,14 +18,19 @@ LARGEST_SEED = 2**63 - 1  # half of torch's range, because some seeds are follow
 Precision = Literal["32", "bf16"]
 StyleOperator = Literal["convolution", "depthwise"]
 ProjectionName = Literal["diagonal", "orthogonal", "oblique"]
+DynamicsKind = Literal["stable", "free", "conservative"]
 
 
 class Option(NamedTuple):
-    """The help of a field, and the smallest and largest number that it takes."""
+    """The help of a field, and the smallest and largest number that it takes.
+
+    What a command cannot do without, such as its files, may be an argument without `--name`.
+    """
 
     help: str
     min: float | None = None
     max: float = 1_000_000
+    is_argument: bool = False
 
 
 DataDir = Annotated[Path | None, Option("Where the files of mnist or faces64 are.")]
@@ -212,6 +218,68 @@ class StyleRun(Run):
         """As of any run; of the teachers the names of their files, wherever these are."""
         settings = {k: v for k, v in super().noted().items() if k != "teacher"}
         return {**settings, "teachers": {name: path.name for name, path in self.teachers.items()}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicsRun(Run):
+    """Linear dynamics of trajectories in CSV files."""
+
+    application = "dynamics"
+
+    files: Annotated[
+        list[Path],
+        Option("CSV files with a line of names; each is a trajectory.", is_argument=True),
+    ]
+    time: Annotated[str, Option("Column of times: numbers, or dates in ISO 8601.")] = "t"
+    trajectory: Annotated[
+        str | None, Option("Column that tells the trajectories in a file apart.")
+    ] = None
+    columns: Annotated[
+        str | None, Option("Coordinates, as NAME,NAME,...; all other columns by default.")
+    ] = None
+    kind: Annotated[
+        DynamicsKind,
+        Option("Stable: all comes to rest. Conservative: a norm is kept. Free: either, or growth."),
+    ] = "stable"
+    padding: Annotated[int, Option("Zeros appended to each point, for more room.", 0, 1000)] = 0
+    delays: Annotated[int, Option("Earlier rows that belong to a point.", 0, 1000)] = 0
+    goal: Annotated[
+        str | None, Option("Point that all comes to, as 1,2; found in training by default.")
+    ] = None
+    missing: Annotated[
+        Literal["raise", "skip"], Option("Refuse rows with empty cells, or leave them out.")
+    ] = "raise"
+    held_out: Annotated[
+        float, Option("Share of the trajectories that only measures the result.", 0.0, 0.9)
+    ] = 0.2
+    depth: Annotated[int, Option("Couplings of g; none for a linear system.", 0, 1000)] = 6
+    width: Annotated[int, Option("Hidden width of a coupling.", 1, 65_536)] = 64
+    steps: Annotated[int, Option("Optimizer steps, at most.", 1, MOST_STEPS)] = 3000
+    batch_size: Annotated[int, Option("Pairs of times per step.", 1)] = 256
+    learning_rate: Annotated[float, Option("Peak learning rate.", 0.0)] = 3e-3
+    patience: Annotated[
+        int, Option("Looks, one every 50 steps, without progress before training stops.", 1)
+    ] = 20
+    tensorboard: Tensorboard = False
+
+    def noted(self) -> dict[str, Any]:
+        """As of any run; of the files their names, wherever these are."""
+        return {**super().noted(), "files": [Path(file).name for file in self.files]}
+
+
+def numbers_of(text: str) -> list[float]:
+    """The numbers of `1,2.5`.
+
+    Raises:
+        RangeError: If one of them is none, or not finite.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise RangeError(f"expected numbers such as 1,2.5, got {text!r}; write those") from error
+    if not all(map(math.isfinite, numbers)):
+        raise RangeError(f"expected finite numbers, got {text!r}; write others")
+    return numbers
 
 
 def named_file(text: str) -> tuple[str, Path]:

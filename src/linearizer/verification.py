@@ -14,7 +14,13 @@ from torch.nn.functional import interpolate
 from linearizer import linalg
 from linearizer._checks import Shape, reference
 from linearizer._random import normal
-from linearizer.applications import ConditionalFlow, IdempotentGenerator, OneStepFlow, StyleTransfer
+from linearizer.applications import (
+    ConditionalFlow,
+    IdempotentGenerator,
+    LinearDynamics,
+    OneStepFlow,
+    StyleTransfer,
+)
 from linearizer.bijections import Bijection, Identity
 from linearizer.errors import CertificateWarning, RangeError
 from linearizer.flows import METHODS
@@ -227,6 +233,26 @@ def _(model: StyleTransfer) -> _Maps:
         {name: (model.at(size, model.operator(name)), x) for name in model.names},
         undone,
     )
+
+
+@_maps.register
+def _(model: LinearDynamics) -> _Maps:
+    z = _normal(model, (model.n,))
+    x = model.g.inverse(z)  # states, as g maps the data to numbers about as large as 1
+    time = 1 / (float(model.modes().eigenvalues.abs().max()) or 1.0)
+
+    def in_time() -> list[Measurement]:
+        double = copy.deepcopy(model).double()
+        state = x.double()
+        there = double.flow(time)(state)
+        sides = (
+            ("g⁻¹(g(x)) = x, states", model.g.inverse(model.g(x)), x, ROUND_TRIP),
+            ("forwards and back", double.flow(-time)(there), state, EXACT),
+            ("a flow after a flow", double.flow(time)(there), double.flow(2 * time)(state), EXACT),
+        )
+        return [Measurement(name, relative_error(a, b), limit) for name, a, b, limit in sides]
+
+    return _Maps({}, {}, {"flow": (model.flow(time), x)}, in_time)
 
 
 # Laws

@@ -16,6 +16,7 @@ try:
 
     from linearizer.cli import demo, flow, model, projector
     from linearizer.cli.classes import classes, translate
+    from linearizer.cli.dynamics import dynamics
     from linearizer.cli.options import CommandGroup
     from linearizer.cli.style import style
     from linearizer.cli.train import train
@@ -62,6 +63,7 @@ for command in (
 app.add_typer(train, name="train")
 app.add_typer(style, name="style")
 app.add_typer(classes, name="classes")
+app.add_typer(dynamics, name="dynamics")
 
 
 def _version(wanted: bool) -> None:

@@ -139,6 +139,8 @@ def _option(annotated: Any) -> Any:
     """The type of a field with Typer's option in place of ours."""
     kind, option = get_args(annotated)
     assert isinstance(option, Option), "a field of a run has an Option"
+    if option.is_argument:
+        return Annotated[kind, typer.Argument(help=option.help)]
     if option.min is None:
         return Annotated[kind, typer.Option(help=option.help)]
     make = real if float in (kind, *get_args(kind)) else whole

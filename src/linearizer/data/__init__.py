@@ -1,4 +1,4 @@
-"""Image data for training and measuring."""
+"""Data for training and measuring: images, and trajectories."""
 
 from linearizer.data.catalog import open_data
 from linearizer.data.corruptions import CORRUPTIONS, corrupt
@@ -11,11 +11,13 @@ from linearizer.data.letters import load_letters
 from linearizer.data.mnist import load_mnist
 from linearizer.data.photographs import pieces_of_photographs
 from linearizer.data.pixels import SkippedFilesWarning
+from linearizer.data.time_series import TimeSeries, read_time_series
 
 __all__ = [
     "CORRUPTIONS",
     "Images",
     "SkippedFilesWarning",
+    "TimeSeries",
     "corrupt",
     "load_digits",
     "load_faces",
@@ -25,4 +27,5 @@ __all__ = [
     "load_mnist",
     "open_data",
     "pieces_of_photographs",
+    "read_time_series",
 ]

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,13 +17,13 @@ from linearizer.bijections import ActNorm, AffineCoupling, Anchored, Bijection, 
 from linearizer.conditioners import MLP
 from linearizer.errors import NonFiniteError, RangeError, ShapeError
 from linearizer.flows import ConservativeGenerator, FreeGenerator, Generator, StableGenerator
+from linearizer.runs import DynamicsKind
 from linearizer.training import loop
 from linearizer.training.config import TrainingBudget
 from linearizer.training.early_stopping import StopEarly
+from linearizer.training.loop import Trained
 from linearizer.training.objectives.roll_out import RollOutTraining
 from linearizer.training.roll_outs import RollOutPairs
-
-Kind = Literal["stable", "free", "conservative"]
 
 KINDS: dict[str, type[Generator]] = {
     "stable": StableGenerator,
@@ -59,7 +60,7 @@ class DynamicsConfig:
         seed: Of the initial weights, the batches and the choice of what is held out.
     """
 
-    kind: Kind = "stable"
+    kind: DynamicsKind = "stable"
     padding: int = 0
     delays: int = 0
     depth: int = 6
@@ -118,6 +119,38 @@ def train_dynamics(
         >>> model.is_stable, bool(model.equilibrium().norm() < 1e-5)
         (True, True)
     """
+    return run_dynamics(
+        trajectories,
+        times,
+        config,
+        goal=goal,
+        missing=missing,
+        held_out=held_out,
+        max_minutes=max_minutes,
+    ).model
+
+
+class TrainedDynamics(NamedTuple):
+    """Dynamics, and what their training took."""
+
+    model: LinearDynamics
+    took: Trained
+
+
+def run_dynamics(
+    trajectories: Tensor | Sequence[Tensor],
+    times: Tensor | Sequence[Tensor],
+    config: DynamicsConfig | None = None,
+    *,
+    goal: Tensor | None = None,
+    missing: Missing = "raise",
+    held_out: float = 0.2,
+    max_minutes: float | None = None,
+    checkpoints: Path | None = None,
+    logs: Path | None = None,
+    tensorboard: bool = False,
+) -> TrainedDynamics:
+    """`train_dynamics` as a run: it goes on from the last of the checkpoints, and keeps logs."""
     config = DynamicsConfig() if config is None else config
     if config.kind not in KINDS:
         raise RangeError(f"expected a kind of {', '.join(KINDS)}, got '{config.kind}'")
@@ -126,7 +159,7 @@ def train_dynamics(
     data = read_trajectories(trajectories, times, delays=config.delays, missing=missing)
     unit = sum(float(t[-1]) for t in data.times) / len(data.times)
     data = Trajectories(data.points, [t / unit for t in data.times])
-    train, held = _split(data, held_out, config.seed)
+    train, held = hold_out(data, held_out, config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model, scale = _untrained(config, train, goal)
@@ -137,11 +170,14 @@ def train_dynamics(
         callbacks.append(
             StopEarly(lambda: module.measure(pairs), every=EVERY, patience=config.patience)
         )
-    loop.train(
+    took = loop.train(
         module,
         _pairs(model, train, config, config.batch_size, config.steps),
         TrainingBudget(config.steps, max_minutes=max_minutes),
         title="Training g and L",
+        checkpoints=checkpoints,
+        logs=logs,
+        tensorboard=tensorboard,
         callbacks=callbacks,
     )
     model = module.model.cpu().eval()
@@ -151,7 +187,23 @@ def train_dynamics(
             "log_scale_bound, and look for outliers in the trajectories"
         )
     generator = model.generator.faster(1 / unit)
-    return LinearDynamics(model.g, generator, config.padding, config.delays)
+    model = LinearDynamics(model.g, generator, config.padding, config.delays)
+    return TrainedDynamics(model, took)
+
+
+def check_states(config: DynamicsConfig, dim: int) -> int:
+    """The length of the states of points (dim,).
+
+    Raises:
+        ShapeError: If it is one.
+    """
+    n = dim * (config.delays + 1) + config.padding
+    if n < 2:
+        raise ShapeError(
+            f"expected states of two numbers or more, got {n}; couplings split them, so add "
+            "padding or delays"
+        )
+    return n
 
 
 def _untrained(
@@ -160,12 +212,7 @@ def _untrained(
     """The model at the start, and the unit of each entry of its states."""
     points = torch.cat(data.points)
     flat = points.flatten(1)
-    n = flat.shape[1] + config.padding
-    if n < 2:
-        raise ShapeError(
-            f"expected states of two numbers or more, got {n}; couplings split them, so add "
-            "padding or delays"
-        )
+    n = check_states(config, points.shape[-1])
     zeros = flat.new_zeros(config.padding)
     std = flat.std(0)
     scale = torch.cat([torch.where(std > 0, std, 1), zeros + 1])
@@ -214,7 +261,9 @@ def _pairs(
     return RollOutPairs(states, data.times, batch_size=batch_size, steps=steps, seed=config.seed)
 
 
-def _split(data: Trajectories, share: float, seed: int) -> tuple[Trajectories, Trajectories | None]:
+def hold_out(
+    data: Trajectories, share: float, seed: int
+) -> tuple[Trajectories, Trajectories | None]:
     """What is trained on and what is held out: whole trajectories, or the end of the only one."""
     points, times = data
     if not share:
