@@ -51,7 +51,10 @@ def train_style(run: StyleRun) -> None:
         if isinstance(trained, HypernetworkStyleTraining):
             trained.resolve()
         model, some = trained.model, train.images[:500].split(100)
-        model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=run.kernel))
+        plain = trained.plain if isinstance(trained, StyleTraining) else None
+        if plain is None:
+            plain = model.fit(((x, x) for x in some), kernel_size=run.kernel)
+        model.add(PLAIN, plain)
         return model
 
     job = Job(

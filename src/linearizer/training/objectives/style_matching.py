@@ -2,6 +2,7 @@
 
 import abc
 import copy
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,10 +13,17 @@ from torch.nn.functional import avg_pool2d, pixel_unshuffle
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer.sizes import operator_for, resized
 from linearizer.data.images import from_bytes
+from linearizer.operators import Convolution
 from linearizer.training.objectives.optimization import CosineTraining
 
 GRID_WEIGHT = 0.5
 """Of errors that repeat with the period of the blocks, beside 1 for the squared error."""
+INVERSE_WEIGHT = 0.01
+"""Of inverses of operators that are larger than `INVERSE_NORM`."""
+INVERSE_NORM = 20.0
+"""Root mean square of the singular values of an operator's inverse, at one frequency."""
+FREQUENCIES = (6, 6)
+"""At which the inverses are looked at; a kernel of 5 × 5 varies no faster."""
 OTHERS = 4
 """One of so many contents meets a style that is not kept."""
 
@@ -61,6 +69,10 @@ class StyleMatching(CosineTraining, abc.ABC):
     def operate(self, style: int, z: Tensor) -> Tensor:
         """The operator of style number `style` on latents (B, c, h, w)."""
 
+    def penalty(self, styles: Sequence[int]) -> Tensor | float:
+        """What a loss adds for the operators of some styles; nothing here."""
+        return 0.0
+
     def style_at(self, turn: int) -> int:
         """The number of the style that the content number `turn` of all meets."""
         return turn % len(self.model.names)
@@ -88,14 +100,17 @@ class StyleMatching(CosineTraining, abc.ABC):
         error = made - truth.to(made)
         squared = error.square().mean()
         self.log("loss", squared, sync_dist=True)
-        return squared + GRID_WEIGHT * block_pattern(error, self.model.factor)
+        grid = GRID_WEIGHT * block_pattern(error, self.model.factor)
+        return squared + grid + self.penalty([*shares])
 
 
 class StyleTraining(StyleMatching):
     """Trains the bijections together with the operators that the model has, and with others.
 
     A g that has seen few styles fits few. So some contents meet styles that are not kept: those
-    of the teachers in other colors, and the one that leaves contents as they are.
+    of the teachers in other colors, and the one that leaves contents as they are. A style forgets
+    some of its content, and what it forgets wholly can't be undone: so the inverses of operators
+    are kept from growing large.
 
     Args:
         model: With all styles; trained in place.
@@ -144,12 +159,41 @@ class StyleTraining(StyleMatching):
         made = super().target(other % len(self.model.names), lessons, numbers)
         return torch.einsum("oc,nchw->nohw", self.colors[other].cpu(), made).clamp(-1, 1)
 
-    def operate(self, style: int, z: Tensor) -> Tensor:
-        """The operator of style number `style` on latents (B, c, h, w); the others come last."""
+    def operator(self, style: int) -> Convolution:
+        """The operator of style number `style`; the others come last, and plain at their end."""
         other = style - len(self.model.names)
         operator = self.others[other] if other >= 0 else self.model.styles[self.model.names[style]]
-        out: Tensor = operator_for(z.shape[-3:], operator)(z)  # type: ignore[arg-type]
+        assert isinstance(operator, Convolution)
+        return operator
+
+    def operate(self, style: int, z: Tensor) -> Tensor:
+        """The operator of style number `style` on latents (B, c, h, w)."""
+        out: Tensor = operator_for(z.shape[-3:], self.operator(style))(z)
         return out
+
+    def penalty(self, styles: Sequence[int]) -> Tensor | float:
+        """For inverses that are large."""
+        return INVERSE_WEIGHT * sum(excess_of_inverse(self.operator(style)) for style in styles)
+
+    @property
+    def plain(self) -> Convolution | None:
+        """The operator that leaves contents as they are, if one was trained."""
+        return self.operator(len(self.model.names) + len(self.colors)) if len(self.others) else None
+
+
+def excess_of_inverse(operator: Convolution) -> Tensor:
+    """How much larger its inverse is than `INVERSE_NORM`, as the square of a logarithm.
+
+    At each of some frequencies with the matrix K that is `log(|K⁻¹|_F / √C) - log(INVERSE_NORM)`,
+    or 0 if it is negative; the mean of the squares over the frequencies.
+    """
+    smallest = [max(a, b) for a, b in zip(FREQUENCIES, operator.kernel.shape[-2:], strict=True)]
+    K = operator.resized(smallest).response().flatten(0, 1)
+    identity = torch.eye(K.shape[-1], dtype=K.dtype, device=K.device)
+    # A damped inverse has a gradient also where K is singular.
+    damped = K @ K.mH + 1e-3 / INVERSE_NORM**2 * identity
+    mean_square = torch.linalg.inv(damped).diagonal(dim1=-2, dim2=-1).real.mean(-1)
+    return (mean_square.log() / 2 - math.log(INVERSE_NORM)).relu().square().mean()
 
 
 def block_pattern(error: Tensor, block: int) -> Tensor:
