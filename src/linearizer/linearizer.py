@@ -39,7 +39,8 @@ class Linearizer(nn.Module, Saveable):
 
     Example:
         >>> import torch, linearizer as lz
-        >>> f = lz.Linearizer(lz.vector_bijection(6), torch.randn(4, 6), lz.vector_bijection(4))
+        >>> g_x, g_y = (lz.vector_bijection(n, start="random") for n in (6, 4))
+        >>> f = lz.Linearizer(g_x, torch.randn(4, 6), g_y)
         >>> f(torch.randn(10, 6)).shape, f.rank()
         (torch.Size([10, 4]), 4)
     """
