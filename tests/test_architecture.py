@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
-    ("_brief", "_checks", "_extras", "_files", "_names", "_random", "measurement"),
-    ("_modes", "_differentiable", "_gate"),
+    ("_checks", "_extras", "_files", "_names", "_random", "measurement"),
+    ("_modes", "_differentiable", "_gate", "_brief"),
     ("_rotation",),
     ("saving",),
     ("bijections", "operators", "conditioners"),

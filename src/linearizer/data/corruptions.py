@@ -97,7 +97,8 @@ def corrupt(images: Tensor, name: str, seed: int = 0) -> Tensor:
     """
     if name not in CORRUPTIONS:
         raise RangeError(
-            f"expected a corruption of {', '.join(CORRUPTIONS)}, got '{name}'{meant(name, CORRUPTIONS)}"
+            f"expected a corruption of {', '.join(CORRUPTIONS)}, got '{name}'"
+            f"{meant(name, CORRUPTIONS)}"
         )
     return CORRUPTIONS[name](images, Generator().manual_seed(seed))
 
