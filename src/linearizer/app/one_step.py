@@ -126,16 +126,28 @@ def line(digits: Digits, images: list[Tensor]) -> str:
 
 @torch.no_grad()
 def walks(digits: Digits, start: Tensor, count: int, reach: float) -> str:
-    """From a digit (1, n, n) along the leading singular directions of the one-step map."""
+    """From a digit (1, n, n) along the leading singular directions of the sampler of its class.
+
+    Of one class they are what its digits differ in: slant, width, stroke. The sampler of all
+    classes stretches its leading directions nearly alike, so that these mean less.
+    """
     check_between(count, 1, MOST_DIRECTIONS, "the number of directions")
     check_between(reach, 0, FURTHEST, "the reach")
     lengths = torch.linspace(-reach, reach, WALK).tolist()
-    points, values = digits.flow.directions(start, lengths, count)
+    points, values = _own_flow(digits, start).directions(start, lengths, count)
     return board(
         [digits.clean(walk) for walk in points],
         [f"σ{i} = {sigma:.3f}" for i, sigma in enumerate(values.tolist(), 1)],
         [f"{t:+g}" for t in lengths],
     )
+
+
+def _own_flow(digits: Digits, digit: Tensor) -> OneStepFlow:
+    """The flow of the likeliest class of a digit; of a model without classes its only one."""
+    model = digits.model
+    if isinstance(model, OneStepFlow):
+        return model
+    return model.at(model.classes[int(model.classify(digit[None]))])
 
 
 def _strangers(noise: Tensor) -> list[int]:

@@ -12,8 +12,8 @@ from linearizer.app.pictures import digit_from, photo_from
 SAYS = """
 **A sampler of N steps is one step.** The flow from noise to digits is linear between two induced
 spaces. So each of its steps is a matrix, and their product, one matrix, does the work of all:
-the first two rows are equal. Its inverse finds the noise of an image, and its singular
-vectors are directions to walk along.
+the first two rows are equal. Its inverse finds the noise of an image, and the singular
+vectors of a class are what its digits differ in.
 """
 
 

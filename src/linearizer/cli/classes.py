@@ -10,11 +10,13 @@ from linearizer.applications.conditional_flow import Kind
 from linearizer.cli.options import (
     CommandGroup,
     DataDir,
+    Denoise,
     Overwrite,
     Picture,
     Resize,
     Seed,
     class_of,
+    cleaned,
     open_flow,
     real,
     whole,
@@ -95,6 +97,7 @@ def translate(
     kind: Annotated[
         Kind, typer.Option(help="Keep the noise, or move the latents as little as possible.")
     ] = "noise",
+    denoise: Denoise = False,
     resize: Resize = False,
     out: Picture = Path("translated.png"),
     overwrite: Overwrite = False,
@@ -103,10 +106,12 @@ def translate(
     from linearizer.display.output import Output  # noqa: PLC0415  (slow to import)
 
     output = Output(out, overwrite=overwrite)
-    flow = with_classes(open_flow(run).model, run)
+    opened = open_flow(run)
+    flow = with_classes(opened.model, run)
     x = read_images(images, flow.g.in_shape, resize=resize)
     targets = flow.classes[:MOST_CLASSES] if to is None else [class_of(flow, to)]
     made = torch.stack([flow.translate(x, target, kind) for target in targets])
+    made = cleaned(opened, run, made, denoise)
     output.write(
         [x, *made],
         {"images": x, "translated": made},

@@ -9,24 +9,26 @@ from torch import Tensor
 
 from linearizer._checks import Shape
 from linearizer.applications import ConditionalFlow, OneStepFlow
+from linearizer.applications.conditional_flow import directions_between
 from linearizer.cli.options import (
     MOST_DRAWN,
     MOST_IN_A_ROW,
+    Denoise,
     Overwrite,
     Picture,
     Resize,
     Seed,
     class_of,
+    cleaned,
     open_flow,
     real,
     whole,
     with_classes,
 )
 from linearizer.data.pixels import read_images
-from linearizer.display.console import say
+from linearizer.display.console import say, tell
 from linearizer.errors import RangeError
 from linearizer.flows import Method
-from linearizer.saving.run_information import NOTE
 from linearizer.spaces import InducedSpace
 
 Flow = Annotated[str, typer.Argument(help="Folder of a trained flow, or a pretrained one.")]
@@ -52,9 +54,7 @@ def sample(
     guidance: Annotated[
         float, real(min=0.0, help="Above 0 for more typical images of each class.")
     ] = 0.0,
-    denoise: Annotated[
-        bool, typer.Option(help="Take away the noise that g was trained with.")
-    ] = False,
+    denoise: Denoise = False,
     seed: Seed = 0,
     out: Picture = Path("samples.png"),
     overwrite: Overwrite = False,
@@ -76,14 +76,7 @@ def sample(
     else:
         one = flow if isinstance(flow, OneStepFlow) else _only(flow, label, guidance)
         images = one.sample(count, steps=steps, method=method, temperature=temperature, seed=seed)
-    if denoise:
-        std = opened.note.get("noise_std")
-        if std is None:
-            raise RangeError(
-                f"expected the noise that {run} was trained with in its {NOTE}, got none; leave "
-                "out --denoise, or use OneStepFlow.denoise with a std"
-            )
-        images = torch.cat([flow.denoise(batch, std) for batch in images.split(100)])
+    images = cleaned(opened, run, images, denoise)
     if isinstance(flow, ConditionalFlow) and _has_rows(flow, label):
         names = [str(name) for name in flow.classes][:count]
         output.write(parts_of(images, len(names)), {"images": images}, names)
@@ -153,6 +146,7 @@ def interpolate(
     count: Annotated[
         int, whole("-n", "--count", min=2, max=MOST_IN_A_ROW, help="Images on the line.")
     ] = 9,
+    denoise: Denoise = False,
     resize: Resize = False,
     out: Picture = Path("interpolation.png"),
     overwrite: Overwrite = False,
@@ -161,9 +155,10 @@ def interpolate(
     from linearizer.display.output import Output  # noqa: PLC0415  (slow to import)
 
     output = Output(out, overwrite=overwrite)
-    flow = _as_one(open_flow(run).model)
+    opened = open_flow(run)
+    flow = _as_one(opened.model)
     x, y = read_images([a, b], flow.g_data.in_shape, resize=resize)
-    line = flow.interpolate(x, y, count)
+    line = cleaned(opened, run, flow.interpolate(x, y, count), denoise)
     times = torch.linspace(0, 1, count)
     pixels = torch.stack([torch.lerp(x, y, float(t)) for t in times])
     output.write(
@@ -193,29 +188,51 @@ def likelihood(
 def directions(
     run: Flow,
     image: Annotated[Path | None, typer.Option(help="Start here; else at the mean.")] = None,
+    label: Label = None,
+    to: Annotated[
+        str | None, typer.Option(help="Of the map from --label to this class, instead.")
+    ] = None,
     count: Annotated[int, whole("-k", "--count", min=1, help="Number of directions.")] = 8,
     reach: Annotated[float, real(min=0.0, help="Furthest point, in standard deviations.")] = 3.0,
+    denoise: Denoise = False,
     resize: Resize = False,
     out: Picture = Path("directions.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Walk along the leading singular directions of the sampler."""
+    """Walk along the leading singular directions of the sampler.
+
+    Of the sampler of one class with --label, which stretches more than that of all, or of the map
+    from one class to another with --to: each walk is above what the map makes of it.
+    """
     from linearizer.display.output import Output  # noqa: PLC0415  (slow to import)
+    from linearizer.evaluation.images import spectrum_in_words  # noqa: PLC0415
 
     output = Output(out, overwrite=overwrite)
-    flow = _as_one(open_flow(run).model)
+    opened = open_flow(run)
+    flow = _as_one(opened.model)
+    if label is not None:
+        mixture = with_classes(opened.model, run)
+        flow = mixture.at(class_of(mixture, label))
+    elif to is not None:
+        raise typer.BadParameter("give --label beside --to: the class that the map leads from")
     if image is None:
         start = InducedSpace(flow.g_data).zero()
     else:
         start = read_images([image], flow.g_data.in_shape, resize=resize)[0]
     lengths = torch.linspace(-reach, reach, 9).tolist()
-    walks, values = flow.directions(start, lengths, count)
-    output.write(
-        list(walks),
-        {"walks": walks, "singular_values": values},
-        [f"σ{i + 1} = {sigma:.2f}" for i, sigma in enumerate(values)],
-        [f"{t:+.1f}" for t in lengths],
-    )
+    if to is None:
+        walks, values = flow.directions(start, lengths, count)
+        rows, made = [*cleaned(opened, run, walks, denoise)], {"walks": walks}
+    else:
+        other = mixture.at(class_of(mixture, to))
+        walks, mapped, values = directions_between(flow, other, start, lengths, count)
+        pairs = torch.stack([walks, mapped], 1).flatten(0, 1)
+        rows, made = [*cleaned(opened, run, pairs, denoise)], {"walks": walks, "mapped": mapped}
+    names = [f"σ{i + 1} = {sigma:.2f}" for i, sigma in enumerate(values)]
+    if to is not None:
+        names = [text for name in names for text in (name, f"as {to}")]
+    output.write(rows, {**made, "singular_values": values}, names, [f"{t:+.1f}" for t in lengths])
+    tell(spectrum_in_words(values))
 
 
 def _has_rows(flow: ConditionalFlow, label: str | None) -> bool:

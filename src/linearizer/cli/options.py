@@ -8,14 +8,16 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
+import torch
 import typer
+from torch import Tensor
 
 from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.applications.conditional_flow import Label
 from linearizer.cli.groups import CommandGroup as CommandGroup  # noqa: PLC0414  (given on)
 from linearizer.errors import RangeError
 from linearizer.runs import LARGEST_SEED, Option, Run, named_file
-from linearizer.saving.run_information import Opened, open_model
+from linearizer.saving.run_information import NOTE, Opened, open_model
 from linearizer.saving.saveable import check_kind
 
 R = TypeVar("R", bound=Run)
@@ -41,6 +43,7 @@ def _number(value: float | None) -> float | None:
 
 
 Model = Annotated[str, typer.Argument(help="Folder of a model, or the name of a pretrained one.")]
+Denoise = Annotated[bool, typer.Option(help="Take away the noise that g was trained with.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
 Resize = Annotated[bool, typer.Option(help="Resize images of another size.")]
 Seed = Annotated[int, whole(min=0, max=LARGEST_SEED, help="Seed of the noise.")]
@@ -74,6 +77,22 @@ def open_flow(run: str) -> Opened[OneStepFlow | ConditionalFlow]:
     if not isinstance(opened.model, ConditionalFlow):
         check_kind(opened.model, OneStepFlow, run)
     return opened  # type: ignore[return-value]
+
+
+def cleaned(
+    opened: Opened[OneStepFlow | ConditionalFlow], run: str, images: Tensor, denoise: bool
+) -> Tensor:
+    """Images (*batch, C, H, W) that a flow made, without the noise of its training if asked for."""
+    if not denoise:
+        return images
+    std = opened.note.get("noise_std")
+    if std is None:
+        raise RangeError(
+            f"expected the noise that {run} was trained with in its {NOTE}, got none; leave "
+            "out --denoise, or use OneStepFlow.denoise with a std"
+        )
+    batches = images.flatten(0, -4).split(100)
+    return torch.cat([opened.model.denoise(batch, std) for batch in batches]).reshape(images.shape)
 
 
 def with_classes(flow: object, run: str) -> ConditionalFlow:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from linearizer._names import meant
 from linearizer.data import Images
-from linearizer.display.console import say
+from linearizer.display.console import say, tell
+from linearizer.display.pictures import save_mosaic
 from linearizer.errors import RangeError
 from linearizer.runs import ImageRun, OneStepRun, ProjectorRun, StyleRun
 from linearizer.saving import Saveable
@@ -18,6 +19,9 @@ from linearizer.training import loop
 from linearizer.training.config import PRESETS, TrainingBudget, TrainingConfig
 from linearizer.training.run_folder import finish_run, open_run
 from linearizer.training.sample_grids import SampleGrids
+from linearizer.training.verdict import Verdict
+
+PICTURE = "samples.png"
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Job:
         notes: More settings for `run.json`; a run is resumed only if they are the same.
         findings: More for `run.json` that a resumed run need not share.
         draw: Rows of pictures of what there is so far; none are drawn if not given.
+        show: Rows of pictures of the model at the end; none are drawn if not given.
+        judge: Says how the model stands, given the steps that were taken.
     """
 
     module: Callable[[Path], LightningModule]
@@ -47,6 +53,8 @@ class Job:
     notes: dict[str, Any] = field(default_factory=dict)
     findings: dict[str, Any] = field(default_factory=dict)
     draw: Callable[[], Sequence[Tensor]] | None = None
+    show: Callable[[Any], Sequence[Tensor]] | None = None
+    judge: Callable[[Any, int], Verdict] | None = None
 
 
 def train_and_save(run: OneStepRun | ProjectorRun | StyleRun, job: Job) -> None:
@@ -72,9 +80,18 @@ def train_and_save(run: OneStepRun | ProjectorRun | StyleRun, job: Job) -> None:
     if not trained.is_first_process:
         return
     model = job.finish(module.cpu().eval())
-    took = {"steps": trained.steps, "seconds": trained.seconds}
+    took: dict[str, Any] = {"steps": trained.steps, "seconds": trained.seconds}
+    verdict = None if job.judge is None else job.judge(model, trained.steps)
+    if verdict is not None:
+        took["verdict"] = verdict.note
     finish_run(run.out, model, {**settings, **job.findings, **took})
     say(f"{trained.steps} steps in {trained.seconds:.0f} s; the {job.result} in {run.out}")
+    if verdict is not None:
+        tell(verdict.text)
+    if job.show is not None:
+        picture = run.out / PICTURE
+        save_mosaic(picture, job.show(model))
+        say(f"What it makes: {picture}")
     say(job.look)
 
 

@@ -1,12 +1,13 @@
 """`linearizer train one-step`: a one-step flow of any images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
+from linearizer._random import normal
 from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.bijections import Bijection
 from linearizer.data import Images, open_data
@@ -26,6 +27,7 @@ from linearizer.training.job import Job, config_of, train_and_save
 from linearizer.training.objectives.class_moments import ClassMoments
 from linearizer.training.objectives.mixture_likelihood import MixtureLikelihoodTraining
 from linearizer.training.start_from import start_from
+from linearizer.training.verdict import Verdict, judged
 
 STATISTICS = 20_000
 PREVIEW_STATISTICS = 2000
@@ -41,7 +43,7 @@ def train_one_step(run: OneStepRun) -> None:
     """Train a flow with one of the two kinds of operators, and save it."""
     config = config_of(run)
     config = config.with_stable_inverse() if run.stable_inverse else config
-    train, _ = open_data(run.data, run.data_dir, seed=run.seed, size=run.size)
+    train, held_out = open_data(run.data, run.data_dir, seed=run.seed, size=run.size)
     torch.manual_seed(run.seed)
     make = _by_paper if run.operator == "paper" else _in_closed_form
     budget, data = config.budget(seed=run.seed, max_minutes=run.max_minutes), train
@@ -50,16 +52,33 @@ def train_one_step(run: OneStepRun) -> None:
         budget, data = replace(budget, noise=0.0), _numbered(train)  # the objective adds its own
         make = _by_classes
     module, preview, finish = make(run, config, train)
+    std = train.noise_std(config.noise)
+
+    def noisy(images: Images) -> Tensor:
+        if make is not _by_classes:
+            return images.dequantized(config.noise, run.seed)
+        return images.images + std * normal(tuple(images.images.shape), run.seed, images.images)
+
+    def show(model: Flow) -> Sequence[Tensor]:
+        images = model.sample(48, seed=0)
+        return (images if make is _by_paper else model.denoise(images, std)).split(12)
+
+    def judge(model: Flow, steps: int) -> Verdict:
+        planned = config.steps
+        return judged(model, train, held_out, noisy, logs=run.out, steps=steps, planned=planned)
+
     job = Job(
         module=lambda _: module,
         data=data,
         budget=budget,
         finish=lambda _: finish(),
         result="flow is",
-        look=f"Look at it: linearizer sample {run.out} -n 64",
+        look=f"More of it: linearizer sample {run.out} -n 64 --denoise",
         notes={"config": asdict(config)},
-        findings={"noise_std": train.noise_std(config.noise)},
+        findings={"noise_std": std},
         draw=lambda: preview().sample(48, seed=0).cpu().split(12),
+        show=show,
+        judge=judge if run.operator == "closed-form" else None,
     )
     train_and_save(run, job)
 

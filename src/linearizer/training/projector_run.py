@@ -59,6 +59,7 @@ def train_projector(run: ProjectorRun) -> None:
         look=f"Look at it: linearizer project {run.out} --noise 8",
         notes={"config": asdict(config)},
         draw=lambda: _drawn(module, few),
+        show=lambda model: _shown(model, few),
     )
     train_and_save(run, job)
 
@@ -129,6 +130,13 @@ def _ranks(largest: int | None, n: int) -> list[int]:
     if not 1 <= largest < n:
         raise RangeError(f"expected a rank from 1 to {n - 1}, got {largest}")
     return sorted({max(1, largest // part) for part in (8, 4, 2, 1)})
+
+
+@torch.no_grad()
+def _shown(model: IdempotentGenerator, few: Images) -> list[Tensor]:
+    """Images and noise, each above its projection."""
+    x, noise = few.images[:12], model.noise(12, seed=0)
+    return [x, model.project(x), noise, model.project(noise)]
 
 
 @torch.no_grad()

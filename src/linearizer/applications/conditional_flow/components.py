@@ -75,6 +75,33 @@ def between(a: OneStepFlow, b: OneStepFlow, kind: Kind) -> Linearizer:
     return Linearizer(a.g_data, _map(a, b, kind), b.g_data)
 
 
+def directions_between(
+    a: OneStepFlow, b: OneStepFlow, start: Tensor, lengths: Sequence[float], count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Walks in one class along what the map to another class stretches most, and their images.
+
+    Args:
+        a: The flow of the class to walk in.
+        b: That of the other.
+        start: The point (*shape) at length 0.
+        lengths: How far to go, in standard deviations of the class a along each direction.
+        count: Number of directions, leading right singular points of `between(a, b, "noise")`.
+
+    Returns:
+        Points (count, len(lengths), *shape), the same as the other class, and the singular values.
+    """
+    f = between(a, b, "noise")
+    V, s = f.domain, f.svd(count)
+    deviations = a.operator.flow().adjoint(V.encode(s.right)).norm(dim=-1)
+    walks = torch.stack(
+        [
+            torch.stack([V.add(start, V.scale(float(t * deviation), point)) for t in lengths])
+            for point, deviation in zip(s.right, deviations, strict=True)
+        ]
+    )
+    return walks, f(walks), s.singular_values
+
+
 def carried(a: OneStepFlow, targets: Sequence[OneStepFlow], kind: Kind, z: Tensor) -> Tensor:
     """Latents (N, n) of a in another component: of the targets, the one that moves each least."""
     made = torch.stack([_map(a, b, kind)(z - mean(a)) + mean(b) for b in targets])
