@@ -53,8 +53,9 @@ def train_style(run: StyleRun) -> None:
         model, some = trained.model, train.images[:500].split(100)
         plain = trained.plain if isinstance(trained, StyleTraining) else None
         if plain is None:
-            plain = model.fit(((x, x) for x in some), kernel_size=run.kernel)
-        model.add(PLAIN, plain)
+            model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=run.kernel))
+        else:
+            model.add(PLAIN, plain)
         return model
 
     job = Job(
