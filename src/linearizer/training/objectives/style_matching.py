@@ -18,13 +18,13 @@ from linearizer.training.objectives.optimization import CosineTraining
 
 GRID_WEIGHT = 0.5
 """Of errors that repeat with the period of the blocks, beside 1 for the squared error."""
-NOISE = 1e-3
+NOISE = 1e-4
 """Added to stylized images before they are undone."""
-AMPLIFIED = 200.0
+AMPLIFIED = 50.0
 """So many times larger the noise may come out of undoing; rounding to float32 is 1e-7."""
 UNDONE = 4
 """Contents of a batch that are undone, each of another style; of larger contents fewer."""
-UNDO_WEIGHT = 0.02
+UNDO_WEIGHT = 0.03
 """Of what is amplified more, beside 1 for the squared error."""
 OTHERS = 4
 """One of so many contents meets a style that is not kept."""
