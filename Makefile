@@ -27,7 +27,7 @@ lint: setup
 docs: setup
 	$(BIN)/python docs/build_pages.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo "Open site/index.html, or serve it: $(BIN)/python -m http.server --directory site"
+	@echo "Open site/index.html in a browser; it needs no server, and neither does its search"
 
 bench: setup
 	$(BIN)/python benchmarks/bijections.py --out docs/bijections.md

@@ -9,6 +9,7 @@ occurs twice (a g shared by both sides of a Linearizer) is written once and shar
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -125,20 +126,7 @@ class Saveable:
 
 
 def load(folder: str | Path) -> Any:
-    """Build whatever was saved in `folder`, the pretrained model of that name, or `hf:OWNER/NAME`.
-
-    Example:
-        >>> import linearizer as lz
-        >>> lz.load("digits").sample(2, seed=0).shape
-        torch.Size([2, 1, 8, 8])
-
-    Raises:
-        FileFormatError: If the files are missing, damaged, of another program or of a newer format.
-
-    Warns:
-        CertificateWarning: If the model of an application has no certificate of these very
-            files, or one on which a law does not hold; `linearizer verify` writes one.
-    """
+    """`linearizer.load`, for what lies below the applications that it loads."""
     return load_folder(find_model(folder))
 
 
@@ -158,6 +146,7 @@ def check_kind(loaded: Any, cls: type[T], name: str | Path) -> T:
 
 def load_folder(folder: Path) -> Any:
     """`load` from the folder that `find_model` found."""
+    import_module("linearizer._public")  # all classes of the library are known, whoever asks
     with locked(folder, shared=True):
         config = read_config(folder, list_pretrained())
         tensors = read_weights(folder, config)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from linearizer._brief import brief
 from linearizer._checks import check_between, check_event, check_like, reference
 from linearizer._modes import own_precision
 from linearizer._random import normal
@@ -66,6 +67,8 @@ class LinearDynamics(nn.Module, Saveable):
         >>> torch.allclose(model.backcast(later, 2.5), start, atol=1e-4)
         True
     """
+
+    __repr__ = brief
 
     def __init__(
         self, g: Bijection, generator: Generator, padding: int = 0, delays: int = 0
