@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint docs examples bench clean docs/demo.md docs/one-step.md docs/comparison.md
+.PHONY: setup demo test lint docs examples bench wheels clean docs/demo.md docs/one-step.md docs/comparison.md
 
 setup: .venv/dev
 
@@ -42,8 +42,13 @@ docs/one-step.md: setup
 docs/comparison.md: setup
 	$(BIN)/python benchmarks/comparison.py
 
+# The core, and the weights that it loads by name; build/ would bring in what is no longer there.
+wheels: setup
+	rm -rf build/lib weights/build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . ./weights
+
 examples: setup
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace examples/*.ipynb
 
 clean:
-	rm -rf .venv build/pages site .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf .venv build/pages site dist weights/build .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -43,6 +44,13 @@ from linearizer.saving.reading import (
 T = TypeVar("T")
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
+"""Where the models that come with the library are: in a checkout all, in a wheel the small ones."""
+
+WEIGHTS = "linearizer_weights"
+"""The package that brings the others, in folders of their own: see `weights/` in the repository."""
+
+SHIPPED = ("digits", "mnist", "projector", "style")
+"""The names of all these models, wherever they are."""
 
 
 class Saveable:
@@ -148,7 +156,7 @@ def load_folder(folder: Path) -> Any:
     """`load` from the folder that `find_model` found."""
     import_module("linearizer._public")  # all classes of the library are known, whoever asks
     with locked(folder, shared=True):
-        config = read_config(folder, list_pretrained())
+        config = read_config(folder, sorted({*SHIPPED, *list_pretrained()}))
         tensors = read_weights(folder, config)
         try:
             root = build(config, tensors, known_types(Saveable))
@@ -259,23 +267,42 @@ def find_model(name: str | Path) -> Path:
     """The folder itself if there is one, or else that of the pretrained model of this name.
 
     `hf:OWNER/NAME` is downloaded from the Hugging Face hub.
+
+    Raises:
+        MissingExtraError: If the weights of the model of this name are not installed.
     """
     if str(name).startswith(HUB):
         return download(str(name).removeprefix(HUB))
     path = Path(name)
-    is_shipped = not path.exists() and str(name) in list_pretrained()
-    return PRETRAINED / path if is_shipped else path
+    if path.exists():
+        return path
+    if found := _pretrained().get(str(name)):
+        return found
+    if str(name) in SHIPPED:
+        raise MissingExtraError(
+            f"expected the weights of {name}, got a linearizer without them; "
+            "run: pip install 'linearizer[weights]'"
+        )
+    return path
 
 
 def list_pretrained() -> list[str]:
-    """The names of the models that come with the library, for `load`.
+    """The names of the models that come with the library and are installed, for `load`.
 
     Example:
         >>> import linearizer as lz
         >>> "digits" in lz.list_pretrained()
         True
     """
-    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONFIG_FILE}"))
+    return sorted(_pretrained())
+
+
+def _pretrained() -> dict[str, Path]:
+    """The folders of the installed models by their names."""
+    package = find_spec(WEIGHTS)
+    places = [] if package is None else [*(package.submodule_search_locations or ())]
+    configs = (path for p in (*places, PRETRAINED) for path in Path(p).glob(f"*/{CONFIG_FILE}"))
+    return {path.parent.name: path.parent for path in configs}
 
 
 @torch.no_grad()
