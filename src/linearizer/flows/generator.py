@@ -39,6 +39,11 @@ class Generator(LinearOperator, abc.ABC):
     def trainable(cls, n: int, *, rate: float = 1.0) -> Self:
         """A random one to begin training with, whose eigenvalues are about as large as `rate`."""
 
+    @classmethod
+    @abc.abstractmethod
+    def near(cls, matrix: Tensor, *, rate: float = 1.0) -> Self:
+        """The nearest one to a matrix (n, n), to begin training with; `rate` as of `trainable`."""
+
     def flow(self, t: float | Tensor) -> LinearOperator:
         """The operator `e^{Lt}` for one time t, of either sign."""
         return linalg.expm(self, t)
@@ -89,6 +94,11 @@ class FreeGenerator(Generator):
     def trainable(cls, n: int, *, rate: float = 1.0) -> "FreeGenerator":
         """Decay at the rate, and a random small rest."""
         return cls(nn.Parameter(_checked(rate) * (_noise(n) - torch.eye(n))))
+
+    @classmethod
+    def near(cls, matrix: Tensor, *, rate: float = 1.0) -> "FreeGenerator":
+        """The matrix itself."""
+        return cls(nn.Parameter(matrix.detach().clone()))
 
     def to_dense(self) -> Tensor:
         """L itself."""
@@ -149,6 +159,15 @@ class StableGenerator(Generator):
         damping = _checked(rate) ** 0.5 * (torch.eye(n) + _noise(n))
         return cls(nn.Parameter(damping), nn.Parameter(rate * _noise(n)), margin=0.01 * rate)
 
+    @classmethod
+    @torch.no_grad()
+    def near(cls, matrix: Tensor, *, rate: float = 1.0) -> "StableGenerator":
+        """Its symmetric part with eigenvalues of -0.02 rate at most, and its skew part."""
+        margin = 0.01 * _checked(rate)
+        values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+        damping = vectors * (-values - margin).clamp_min(margin).sqrt()  # 0 would not be trained
+        return cls(nn.Parameter(damping), nn.Parameter((matrix - matrix.mT) / 4), margin)
+
     def to_dense(self) -> Tensor:
         """`-(P Pᵀ + ε I) + (K - Kᵀ)`."""
         P, K = self.damping, self.rotation
@@ -190,6 +209,12 @@ class ConservativeGenerator(Generator):
     def trainable(cls, n: int, *, rate: float = 1.0) -> "ConservativeGenerator":
         """Random turns, about as quick as the rate."""
         return cls(nn.Parameter(5 * _checked(rate) * _noise(n)))
+
+    @classmethod
+    @torch.no_grad()
+    def near(cls, matrix: Tensor, *, rate: float = 1.0) -> "ConservativeGenerator":
+        """Its skew part."""
+        return cls(nn.Parameter((matrix - matrix.mT) / 4))
 
     def to_dense(self) -> Tensor:
         """`K - Kᵀ`."""

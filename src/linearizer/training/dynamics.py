@@ -16,10 +16,12 @@ from linearizer.applications.linear_dynamics.trajectories import Missing, Trajec
 from linearizer.bijections import ActNorm, AffineCoupling, Anchored, Bijection, Chain, LULinear
 from linearizer.conditioners import MLP
 from linearizer.errors import NonFiniteError, RangeError, ShapeError
+from linearizer.estimation.latents import latents_of
 from linearizer.flows import ConservativeGenerator, FreeGenerator, Generator, StableGenerator
 from linearizer.runs import DynamicsKind
 from linearizer.training import loop
 from linearizer.training.config import TrainingBudget
+from linearizer.training.dynamics_start import first_generator, set_matrix
 from linearizer.training.early_stopping import StopEarly
 from linearizer.training.loop import Trained
 from linearizer.training.objectives.roll_out import RollOutTraining
@@ -34,6 +36,8 @@ RATE = 5.0
 """Of the generator at the start, per mean duration: motions that end have come to rest by then."""
 MEASURED = 2048
 """Pairs of times that are held out."""
+BASIS_BOUND = 4.0
+"""On the log-pivots of the change of basis, which begins with up to 3 (see `dynamics_start`)."""
 EVERY = 50
 """Steps between two looks at them."""
 
@@ -216,17 +220,21 @@ def _untrained(
     zeros = flat.new_zeros(config.padding)
     std = flat.std(0)
     scale = torch.cat([torch.where(std > 0, std, 1), zeros + 1])
-    g: Bijection = Chain(
-        _standardizing(torch.cat([flat.mean(0), zeros]), scale), *_layers(config, n)
-    ).to(points.dtype)
-    generator = KINDS[config.kind].trainable(n, rate=RATE).to(points.dtype)
-    model = LinearDynamics(g, generator, config.padding, config.delays)
+    layers = _layers(config, n)
+    g: Bijection = Chain(_standardizing(torch.cat([flat.mean(0), zeros]), scale), *layers).to(
+        points.dtype
+    )
+    stand_in = KINDS[config.kind].trainable(n).to(points.dtype)
+    shapes = LinearDynamics(g, stand_in, config.padding, config.delays)
     if goal is not None:
-        if goal.shape != (model.dim,):
-            raise ShapeError(f"expected a goal ({model.dim},), got {tuple(goal.shape)}")
-        g = Anchored(g, model.lift(goal.to(points).expand(model.point_shape)))
-        model = LinearDynamics(g, generator, config.padding, config.delays)
-    return model, scale
+        if goal.shape != (shapes.dim,):
+            raise ShapeError(f"expected a goal ({shapes.dim},), got {tuple(goal.shape)}")
+        g = Anchored(g, shapes.lift(goal.to(points).expand(shapes.point_shape)))
+    with torch.no_grad():
+        latents = [latents_of(g, shapes.lift(x)) for x in data.points]
+    basis, generator = first_generator(KINDS[config.kind], latents, data.times, RATE)
+    set_matrix(layers[-1], basis)
+    return LinearDynamics(g, generator, config.padding, config.delays), scale
 
 
 def _standardizing(mean: Tensor, scale: Tensor) -> ActNorm:
@@ -246,11 +254,12 @@ def _layers(config: DynamicsConfig, n: int) -> list[Bijection]:
     may need.
     """
     conditioner = MLP(config.width, saturation=config.saturation)
-    layers: list[Bijection] = [LULinear(n, permutation=torch.arange(n))]
+    layers: list[Bijection] = []
     for i in range(config.depth):
         flip, bound = bool(i % 2), config.log_scale_bound
-        layers.append(AffineCoupling(n, conditioner, flip=flip, log_scale_bound=bound))
         layers.append(LULinear(n, permutation=torch.arange(n)))
+        layers.append(AffineCoupling(n, conditioner, flip=flip, log_scale_bound=bound))
+    layers.append(LULinear(n, permutation=torch.arange(n), log_scale_bound=BASIS_BOUND))
     return layers
 
 
