@@ -7,10 +7,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from linearizer import linalg
-from linearizer._modes import in_single, own_precision
+from linearizer._modes import double_dtype, own_precision
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators.base import LinearOperator
+from linearizer.operators.dense import Dense
 from linearizer.operators.entries import apply_matrix, check_real, register
 
 
@@ -46,7 +46,8 @@ class Generator(LinearOperator, abc.ABC):
 
     def flow(self, t: float | Tensor) -> LinearOperator:
         """The operator `e^{Lt}` for one time t, of either sign."""
-        return linalg.expm(self, t)
+        time = t if isinstance(t, Tensor) else torch.tensor(t, dtype=double_dtype(self.device))
+        return Dense(self.propagators(time.to(self.device)))
 
     def propagators(self, times: Tensor) -> Tensor:
         """The matrices `e^{Lt}` of many times, each exact and none by steps.
@@ -56,10 +57,15 @@ class Generator(LinearOperator, abc.ABC):
 
         Returns:
             Matrices (*times, n, n), differentiable in L and in the times.
+
+        The exponential is computed in float64, where the device has it, and then rounded: in
+        float32 its error would grow with `|L t|`, forwards as well as back.
         """
         with own_precision(self.device):
-            exponents = times[..., None, None] * self.to_dense()
-            return in_single(torch.linalg.matrix_exp, exponents)
+            L = self.to_dense()
+            wide = double_dtype(L.device)
+            exponents = times.to(wide)[..., None, None] * L.to(wide)
+            return torch.linalg.matrix_exp(exponents).to(L.dtype)
 
     def _forward(self, z: Tensor) -> Tensor:
         return apply_matrix(self.to_dense(), z, self.in_shape, self.out_shape)
