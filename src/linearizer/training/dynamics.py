@@ -1,6 +1,7 @@
 """Training linear dynamics on trajectories: `train_dynamics`."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from linearizer.flows import ConservativeGenerator, FreeGenerator, Generator, St
 from linearizer.runs import DynamicsKind
 from linearizer.training import loop
 from linearizer.training.config import TrainingBudget
+from linearizer.training.dynamics_polish import polish
 from linearizer.training.dynamics_start import first_generator, set_matrix
 from linearizer.training.early_stopping import StopEarly
 from linearizer.training.loop import Trained
@@ -38,6 +40,8 @@ MEASURED = 2048
 """Pairs of times that are held out."""
 BASIS_BOUND = 4.0
 """On the log-pivots of the change of basis, which begins with up to 3 (see `dynamics_start`)."""
+ADAM = 0.6
+"""Share of a limit of time for the random pairs; the rest is for whole trajectories."""
 EVERY = 50
 """Steps between two looks at them."""
 
@@ -55,23 +59,25 @@ class DynamicsConfig:
         log_scale_bound: Largest absolute log-scale of one coupling.
         saturation: Bound on the inputs of the perceptrons, in standard deviations of the data,
             so that g stays tame far from them.
-        steps: Optimizer steps.
+        steps: Steps of Adam, on random pairs of times.
+        polish: Iterations of L-BFGS after them, on whole trajectories in float64.
         batch_size: Pairs of times per step.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay.
-        patience: Looks at held-out pairs, one every 50 steps, without a better one before the
-            training stops.
+        patience: Looks at what is held out, one every 50 steps or 20 iterations, without a better
+            one before either part of the training stops.
         seed: Of the initial weights, the batches and the choice of what is held out.
     """
 
     kind: DynamicsKind = "stable"
     padding: int = 0
     delays: int = 0
-    depth: int = 6
-    width: int = 64
+    depth: int = 4
+    width: int = 32
     log_scale_bound: float = 0.5
     saturation: float | None = 3.0
-    steps: int = 3000
+    steps: int = 400
+    polish: int = 300
     batch_size: int = 256
     learning_rate: float = 3e-3
     weight_decay: float = 0.0
@@ -159,6 +165,7 @@ def run_dynamics(
     if config.kind not in KINDS:
         raise RangeError(f"expected a kind of {', '.join(KINDS)}, got '{config.kind}'")
     check_between(held_out, 0.0, 0.9, "the share that is held out")
+    check_between(config.polish, 0, math.inf, "the iterations of the polish")
     check_between(config.patience, 1, math.inf, "the patience")
     data = read_trajectories(trajectories, times, delays=config.delays, missing=missing)
     unit = sum(float(t[-1]) for t in data.times) / len(data.times)
@@ -177,14 +184,26 @@ def run_dynamics(
     took = loop.train(
         module,
         _pairs(model, train, config, config.batch_size, config.steps),
-        TrainingBudget(config.steps, max_minutes=max_minutes),
+        TrainingBudget(config.steps, max_minutes=max_minutes and ADAM * max_minutes),
         title="Training g and L",
         checkpoints=checkpoints,
         logs=logs,
         tensorboard=tensorboard,
         callbacks=callbacks,
     )
-    model = module.model.cpu().eval()
+    model, began = module.model.cpu().eval(), time.monotonic()
+    if all(bool(p.isfinite().all()) for p in model.parameters()) and config.polish:
+        left = math.inf if max_minutes is None else 60 * max_minutes * (1 - ADAM)
+        model = polish(
+            model,
+            train,
+            held,
+            module.scale.cpu(),
+            iterations=config.polish,
+            patience=config.patience,
+            seconds=left,
+        )
+    took = took._replace(seconds=took.seconds + time.monotonic() - began)
     if not all(bool(p.isfinite().all()) for p in model.parameters()):
         raise NonFiniteError(
             "expected weights that are numbers after training, got NaN; lower the learning rate or "

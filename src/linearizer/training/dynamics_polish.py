@@ -1,4 +1,4 @@
-"""The end of the training of linear dynamics: whole trajectories, by a method of second order.
+"""The end of the training of linear dynamics: whole trajectories, by L-BFGS.
 
 Random pairs and Adam find the way from a bad start, but crawl where g is nearly right; there
 L-BFGS on all rows at once gains orders of magnitude in as many steps.
@@ -7,7 +7,6 @@ L-BFGS on all rows at once gains orders of magnitude in as many steps.
 import copy
 import math
 import time
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,18 +21,6 @@ CHUNK = 20
 HISTORY = 30
 
 
-class Polished(NamedTuple):
-    """What a polish made.
-
-    Attributes:
-        model: The best one, in the dtype that came in.
-        iterations: How many were made.
-    """
-
-    model: LinearDynamics
-    iterations: int
-
-
 def polish(
     model: LinearDynamics,
     train: Trajectories,
@@ -43,12 +30,11 @@ def polish(
     iterations: int,
     patience: int,
     seconds: float = math.inf,
-) -> Polished:
-    """Minimize `Σ |(g⁻¹(e^{Lt} z₀) - x(t)) / scale|²` of whole trajectories.
+) -> LinearDynamics:
+    """Minimize `Σ |(g⁻¹(e^{Lt} g(x(0))) - x(t)) / scale|²` of whole trajectories, in float64.
 
-    The start z₀ of each trajectory is found with g and L, since what is measured there has noise
-    like all other points. In float64. The weights are kept that forecast what is held out best,
-    from its measured starts; those of before are, if none is better.
+    The weights are kept that forecast what is held out best; those of before are, if none is
+    better.
 
     Args:
         model: The dynamics; not changed.
@@ -58,15 +44,16 @@ def polish(
         iterations: The most of L-BFGS.
         patience: Looks at what is held out, one every 20 iterations, without a better one.
         seconds: Stop after this time.
+
+    Returns:
+        The best model, in the dtype of the one that came in.
     """
     began, dtype = time.monotonic(), scale.dtype
     found = copy.deepcopy(model).double()
     rows = _Rows(found, train, scale)
-    with torch.no_grad():
-        starts = found.g(rows.states[rows.first]).detach().clone().requires_grad_()
-    weights = [p for p in found.parameters() if p.requires_grad]
+    check = rows if held is None else _Rows(found, held, scale)
     search = torch.optim.LBFGS(
-        [*weights, starts],
+        [p for p in found.parameters() if p.requires_grad],
         max_iter=CHUNK,
         history_size=HISTORY,
         line_search_fn="strong_wolfe",
@@ -76,24 +63,22 @@ def polish(
 
     def closure() -> Tensor:
         search.zero_grad()
-        loss = rows.loss(found, starts)
+        loss = rows.loss(found)
         loss.backward()
         return loss
 
-    check = rows if held is None else _Rows(found, held, scale)
-    best, least, waited, made = copy.deepcopy(found), check.measure(found), 0, 0
-    while made < iterations and waited < patience and time.monotonic() - began < seconds:
-        before = float(rows.loss(found, starts).detach())
+    best, least, waited, last = copy.deepcopy(found), check.measure(found), 0, math.inf
+    for _ in range(-(-iterations // CHUNK)):
         search.step(closure)
-        made += CHUNK
-        error = check.measure(found)
+        error, fit = check.measure(found), rows.measure(found)
         if error < least:
             best, least, waited = copy.deepcopy(found), error, 0
         else:
             waited += 1
-        if not float(rows.loss(found, starts).detach()) < before:
+        if not fit < last or waited >= patience or time.monotonic() - began > seconds:
             break
-    return Polished(best.to(dtype), made)
+        last = fit
+    return best.to(dtype)
 
 
 class _Rows:
@@ -101,9 +86,10 @@ class _Rows:
 
     def __init__(self, model: LinearDynamics, data: Trajectories, scale: Tensor) -> None:
         every = max(1, -(-sum(map(len, data.points)) // MOST_ROWS))
-        states = [model.lift(x.double()) for x in data.points]
-        chosen = [torch.arange(0, len(x), every) for x in states]
-        self.states = torch.cat([x[i] for x, i in zip(states, chosen, strict=True)])
+        chosen = [torch.arange(0, len(x), every) for x in data.points]
+        self.states = torch.cat(
+            [model.lift(x[i].double()) for x, i in zip(data.points, chosen, strict=True)]
+        )
         times = torch.cat([t[i].double() for t, i in zip(data.times, chosen, strict=True)])
         self.times, self.places = times.unique(return_inverse=True)
         lengths = torch.tensor([*map(len, chosen)])
@@ -111,14 +97,15 @@ class _Rows:
         self.first = lengths.cumsum(0) - lengths
         self.scale = scale.double()
 
-    def loss(self, model: LinearDynamics, starts: Tensor) -> Tensor:
-        """The mean squared error of the trajectories from some latents."""
+    def loss(self, model: LinearDynamics) -> Tensor:
+        """The mean squared error of trajectories that are forecast from their first rows."""
+        z: Tensor = model.g(self.states[self.first])[self.run]
         E = model.generator.propagators(self.times)[self.places]
-        z = (E @ starts[self.run].unsqueeze(-1)).squeeze(-1)
-        return ((model.g.inverse(z) - self.states) / self.scale).square().mean()
+        made = model.g.inverse((E @ z.unsqueeze(-1)).squeeze(-1))
+        return ((made - self.states) / self.scale).square().mean()
 
     @torch.no_grad()
     def measure(self, model: LinearDynamics) -> float:
-        """The loss from the measured starts; infinity where it is no number."""
-        found = float(self.loss(model, model.g(self.states[self.first])))
+        """The loss; infinity where it is no number."""
+        found = float(self.loss(model))
         return found if math.isfinite(found) else math.inf
