@@ -27,6 +27,7 @@ from linearizer.training.dynamics import hold_out
 STARTS, PUSH, NEAR, DURATIONS = 1000, 0.2, 0.02, 100
 """Starts that are pushed away, how far and how near to the goal counts (shares of the extent),
 and the durations of a demonstration that they get."""
+CONFIG = DynamicsConfig(padding=2, steps=200, polish=200)
 OURS, ODE, MEAN, FLAT = "ours", "neural ODE", "mean of the others", "ours without g"
 
 
@@ -37,24 +38,31 @@ def shapes_of(args: argparse.Namespace) -> list[str]:
 
 def measure(args: argparse.Namespace) -> None:
     """Every shape by every method, each kept in the scratch folder as soon as it is made."""
-    for velocity in (False, True):
-        if velocity and args.positions_only:
-            break
-        for i, shape in enumerate(shapes_of(args)):
-            points, times = handwriting(args.data, shape, velocity=velocity)
-            out = i % len(points)
-            others = [k for k in range(len(points)) if k != out]
-            train = [points[k] for k in others], [times[k] for k in others]
-            new = points[out], times[out]
-            folder = args.scratch / ("velocities" if velocity else "positions") / shape
-            folder.mkdir(parents=True, exist_ok=True)
-            made = _once(folder, OURS, lambda f=folder, t=train, n=new: ours(f, t, n))
+    simple = {MEAN: dynamics_peers.mean_of_all, FLAT: dynamics_peers.closed_form}
+    for velocity in (False,) if args.positions_only else (False, True):
+        kind = args.scratch / ("velocities" if velocity else "positions")
+        splits = [_split(args, shape, velocity) for shape in shapes_of(args)]
+        for shape, train, new in splits:
+            _once(kind / shape, OURS, lambda s=shape, t=train, n=new: ours(kind / s, t, n))
             if velocity:
                 continue
-            _once(folder, ODE, lambda m=made, t=train, n=new: ode(m, t, n))
-            simple = {MEAN: dynamics_peers.mean_of_all, FLAT: dynamics_peers.closed_form}
             for name, fit in {**simple, **dynamics_peers.libraries()}.items():
-                _once(folder, name, lambda fit=fit, t=train, n=new: peer(fit, t, n))
+                _once(kind / shape, name, lambda fit=fit, t=train, n=new: peer(fit, t, n))
+        for shape, train, new in () if velocity else splits:
+            made = _once(kind / shape, OURS, lambda: {})
+            _once(kind / shape, ODE, lambda m=made, t=train, n=new: ode(m, t, n))
+
+
+def _split(
+    args: argparse.Namespace, shape: str, velocity: bool
+) -> tuple[str, "Runs", "New"]:
+    """A shape, the demonstrations to train on, and the one that is left out."""
+    points, times = handwriting(args.data, shape, velocity=velocity)
+    out = shapes_of(args).index(shape) % len(points)
+    others = [k for k in range(len(points)) if k != out]
+    return shape, ([points[k] for k in others], [times[k] for k in others]), (
+        points[out], times[out]
+    )  # fmt: skip
 
 
 Runs = tuple[list[Tensor], list[Tensor]]
@@ -64,7 +72,7 @@ New = tuple[Tensor, Tensor]
 def ours(folder: Path, train: Runs, new: New) -> dict[str, Any]:
     """Dynamics with the goal as their equilibrium, all else as it is by default."""
     began = time.process_time()
-    model = train_dynamics(*train, DynamicsConfig(), goal=torch.zeros(train[0][0].shape[1]))
+    model = train_dynamics(*train, CONFIG, goal=torch.zeros(train[0][0].shape[1]))
     took = time.process_time() - began
     model.save_pretrained(folder / "model")
     x0, duration = pushed([*train[0], new[0]]), float(new[1][-1])
@@ -79,7 +87,7 @@ def ours(folder: Path, train: Runs, new: New) -> dict[str, Any]:
 def ode(made: dict[str, Any], train: Runs, new: New) -> dict[str, Any]:
     """A neural ODE with as many weights, for as long, that holds out the same."""
     began = time.process_time()
-    held = hold_out(Trajectories(*train), 0.2, DynamicsConfig().seed)[1]
+    held = hold_out(Trajectories(*train), 0.2, CONFIG.seed)[1]
     assert held is not None, "there are six demonstrations"
     places = [i for i, x in enumerate(train[0]) if any(x is y for y in held.points)]
     model = dynamics_peers.neural_ode(
@@ -245,6 +253,7 @@ def _once(folder: Path, name: str, make: Callable[[], dict[str, Any]]) -> dict[s
     """What is in the folder already, or made now and put there."""
     file = folder / f"{name.replace(' ', '-')}.json"
     if not file.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
         began = time.perf_counter()
         made = {"method": name, **make()}
         file.write_text(json.dumps(made), encoding="utf-8")
