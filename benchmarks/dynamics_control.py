@@ -133,9 +133,7 @@ def path(field: Field, start: np.ndarray, t: np.ndarray, inputs: np.ndarray) -> 
     return torch.from_numpy(np.stack(points))
 
 
-def cost(
-    field: Field, start: np.ndarray, price: float, feedback: Feedback
-) -> tuple[float, float]:
+def cost(field: Field, start: np.ndarray, price: float, feedback: Feedback) -> tuple[float, float]:
     """The cost of a closed loop, and how far from the goal it ends."""
 
     def slope(_: float, state: np.ndarray) -> np.ndarray:
@@ -150,7 +148,7 @@ def cost(
 def optimum(
     field: Field, start: np.ndarray, price: float, gain: np.ndarray, steps: int = 120
 ) -> float:
-    """The least cost of an input signal: of a correction to the plain feedback, by RK4 and L-BFGS."""
+    """The least cost of any input signal, as a correction of the plain feedback: RK4, L-BFGS."""
     h, K = LENGTH / steps, torch.from_numpy(gain)
     extra = torch.zeros(steps, dtype=torch.float64, requires_grad=True)
 

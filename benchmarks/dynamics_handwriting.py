@@ -43,7 +43,7 @@ def measure(args: argparse.Namespace) -> None:
         kind = args.scratch / ("velocities" if velocity else "positions")
         splits = [_split(args, shape, velocity) for shape in shapes_of(args)]
         for shape, train, new in splits:
-            _once(kind / shape, OURS, lambda s=shape, t=train, n=new: ours(kind / s, t, n))
+            _once(kind / shape, OURS, lambda f=kind / shape, t=train, n=new: ours(f, t, n))
             if velocity:
                 continue
             for name, fit in {**simple, **dynamics_peers.libraries()}.items():
@@ -53,9 +53,7 @@ def measure(args: argparse.Namespace) -> None:
             _once(kind / shape, ODE, lambda m=made, t=train, n=new: ode(m, t, n))
 
 
-def _split(
-    args: argparse.Namespace, shape: str, velocity: bool
-) -> tuple[str, "Runs", "New"]:
+def _split(args: argparse.Namespace, shape: str, velocity: bool) -> tuple[str, "Runs", "New"]:
     """A shape, the demonstrations to train on, and the one that is left out."""
     points, times = handwriting(args.data, shape, velocity=velocity)
     out = shapes_of(args).index(shape) % len(points)
@@ -144,7 +142,7 @@ def far_times() -> Tensor:
 
 def page(args: argparse.Namespace, pictures: Path) -> Page:
     """Tables and pictures of what there is."""
-    found: Page = []
+    found: list[Table | str] = []
     for kind, what in (("positions", "Positions alone"), ("velocities", "Positions, velocities")):
         results = _results(args.scratch / kind, shapes_of(args))
         if not results:

@@ -227,7 +227,9 @@ def _koopman(
     def path(start: Tensor, wanted: Tensor) -> Tensor:
         count = int(np.ceil(float(wanted.max()) / step)) + 1
         made = np.real(fitted.simulate(start.double().numpy() / size, n_steps=count))
-        rows = torch.from_numpy(np.concatenate([start.double().numpy()[None], size * made.reshape(count, -1)]))
+        rows = torch.from_numpy(
+            np.concatenate([start.double().numpy()[None], size * made.reshape(count, -1)])
+        )
         return _interpolated(step * torch.arange(count + 1).double(), rows, wanted)
 
     return Peer(np.asarray(fitted.continuous_lamda_array), path)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from linearizer.applications.linear_dynamics import read_trajectories
 from linearizer.applications.linear_dynamics.trajectories import Missing, Trajectories
 from linearizer.bijections import ActNorm, AffineCoupling, Anchored, Bijection, Chain, LULinear
 from linearizer.conditioners import MLP
+from linearizer.data import frames_as_time_series
 from linearizer.errors import NonFiniteError, RangeError, ShapeError
 from linearizer.estimation.latents import latents_of
 from linearizer.flows import ConservativeGenerator, FreeGenerator, Generator, StableGenerator
@@ -86,8 +87,8 @@ class DynamicsConfig:
 
 
 def train_dynamics(
-    trajectories: Tensor | Sequence[Tensor],
-    times: Tensor | Sequence[Tensor],
+    trajectories: Tensor | Sequence[Tensor] | object,
+    times: Tensor | Sequence[Tensor] | None = None,
     config: DynamicsConfig | None = None,
     *,
     goal: Tensor | None = None,
@@ -102,8 +103,9 @@ def train_dynamics(
     the end of the only one; the weights that forecast these best are kept.
 
     Args:
-        trajectories: (T_i, d) each, of any lengths; the model has their dtype.
-        times: (T_i,) of each, or one for all; increasing, at any distances.
+        trajectories: (T_i, d) each, of any lengths; the model has their dtype. Or pandas data
+            frames, one or several, whose index is the time (see `data.frames_as_time_series`).
+        times: (T_i,) of each, or one for all; increasing, at any distances. None for frames.
         config: What is trained, and how.
         goal: A point (d,) that is to be the equilibrium, exactly; found in training if not given.
         missing: Whether rows with NaN are refused ("raise") or left out ("skip").
@@ -129,8 +131,10 @@ def train_dynamics(
         >>> model.is_stable, bool(model.equilibrium().norm() < 1e-5)
         (True, True)
     """
+    if times is None:
+        trajectories, times = frames_as_time_series(trajectories)[1:3]
     return run_dynamics(
-        trajectories,
+        cast(Sequence[Tensor], trajectories),
         times,
         config,
         goal=goal,

@@ -43,8 +43,9 @@ def first_generator(
     """
     n = latents[0].shape[1]
     L = _bounded(fit_generator(*_some(latents, times), refinement=ITERATIONS).double(), rate)
-    S, Vh = torch.linalg.svd(torch.cat([*latents]).double(), full_matrices=True)[1:]
-    flat = Vh[int((S > FLAT * S[0]).sum()) :]
+    Z = torch.cat([*latents]).double()
+    squares, axes = torch.linalg.eigh(Z.mT @ Z)
+    flat = axes.mT[squares <= FLAT**2 * squares[-1]]
     drawn = kind.trainable(n, rate=rate).to_dense().double()
     L = L + flat.mT @ (flat @ drawn @ flat.mT) @ flat
     T = torch.eye(n).double() if issubclass(kind, FreeGenerator) else _basis(L, rate)
@@ -62,9 +63,7 @@ def set_matrix(layer: LULinear, T: Tensor) -> None:
     layer.upper.copy_((C * pivots).mT.triu(1) + torch.diag(bound * torch.atanh(inside)))
 
 
-def _some(
-    latents: Sequence[Tensor], times: Sequence[Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
+def _some(latents: Sequence[Tensor], times: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """Trajectories from all over the data, of not many more rows in all than it takes."""
     every = -(-sum(map(len, latents)) // ROWS)
     chosen = range(0, len(latents), every)
