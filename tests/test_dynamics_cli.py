@@ -20,7 +20,7 @@ from linearizer.errors import FileFormatError, RangeError
 from linearizer.evaluation.dynamics import modes_table, verdict
 from linearizer.verification import verify
 
-TINY = ["--steps", 50, "--depth", 1, "--width", 4, "--batch-size", 16]
+TINY = ["--steps", 50, "--polish", 20, "--depth", 1, "--width", 4, "--batch-size", 16]
 
 
 def spiral(k: int) -> list[tuple[float, float, float]]:

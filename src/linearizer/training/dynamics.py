@@ -40,7 +40,7 @@ RATE = 5.0
 MEASURED = 2048
 """Pairs of times that are held out."""
 BASIS_BOUND = 4.0
-"""On the log-pivots of the change of basis, which begins with up to 3 (see `dynamics_start`)."""
+"""On the log-pivots of the last map of g, which begins as a basis that L needs, with up to 3."""
 ADAM = 0.6
 """Share of a limit of time for the random pairs; the rest is for whole trajectories."""
 EVERY = 50
@@ -243,10 +243,9 @@ def _untrained(
     zeros = flat.new_zeros(config.padding)
     std = flat.std(0)
     scale = torch.cat([torch.where(std > 0, std, 1), zeros + 1])
-    layers = _layers(config, n)
-    g: Bijection = Chain(_standardizing(torch.cat([flat.mean(0), zeros]), scale), *layers).to(
-        points.dtype
-    )
+    last = LULinear(n, permutation=torch.arange(n), log_scale_bound=BASIS_BOUND)
+    first = _standardizing(torch.cat([flat.mean(0), zeros]), scale)
+    g: Bijection = Chain(first, *_layers(config, n), last).to(points.dtype)
     stand_in = KINDS[config.kind].trainable(n).to(points.dtype)
     shapes = LinearDynamics(g, stand_in, config.padding, config.delays)
     if goal is not None:
@@ -256,7 +255,7 @@ def _untrained(
     with torch.no_grad():
         latents = [latents_of(g, shapes.lift(x)) for x in data.points]
     basis, generator = first_generator(KINDS[config.kind], latents, data.times, RATE)
-    set_matrix(layers[-1], basis)
+    set_matrix(last, basis)
     return LinearDynamics(g, generator, config.padding, config.delays), scale
 
 
@@ -271,10 +270,9 @@ def _standardizing(mean: Tensor, scale: Tensor) -> ActNorm:
 
 
 def _layers(config: DynamicsConfig, n: int) -> list[Bijection]:
-    """Couplings that move one half and the other by turns, with linear maps around them.
+    """Couplings that move one half and the other by turns, a linear map before each.
 
-    All begin as the identity. The last linear map is the change of basis that a stable generator
-    may need.
+    All begin as the identity.
     """
     conditioner = MLP(config.width, saturation=config.saturation)
     layers: list[Bijection] = []
@@ -282,7 +280,6 @@ def _layers(config: DynamicsConfig, n: int) -> list[Bijection]:
         flip, bound = bool(i % 2), config.log_scale_bound
         layers.append(LULinear(n, permutation=torch.arange(n)))
         layers.append(AffineCoupling(n, conditioner, flip=flip, log_scale_bound=bound))
-    layers.append(LULinear(n, permutation=torch.arange(n), log_scale_bound=BASIS_BOUND))
     return layers
 
 
