@@ -28,7 +28,12 @@ Bounds = Mapping[str, Any]
 
 
 def vector_bijection(
-    dim: int, *, depth: int = 4, width: int = 128, log_scale_bound: float = 1.0
+    dim: int,
+    *,
+    depth: int = 4,
+    width: int = 128,
+    log_scale_bound: float = 1.0,
+    saturation: float | None = None,
 ) -> Bijection:
     """A bijection of R^dim: affine couplings with perceptrons, and permutations between.
 
@@ -37,6 +42,7 @@ def vector_bijection(
         depth: Couplings.
         width: Hidden units of each perceptron.
         log_scale_bound: Largest absolute log-scale of one coupling.
+        saturation: Of the inputs of perceptrons; none if not given.
 
     Returns:
         A chain with `in_shape == out_shape == (dim,)`, a permutation at the start.
@@ -48,7 +54,8 @@ def vector_bijection(
     """
     if dim < 2:
         raise ShapeError(f"expected a dimension of at least 2, got {dim}; couplings split vectors")
-    return Chain(*_dense_layers(dim, depth, MLP(width), {"log_scale_bound": log_scale_bound}))
+    perceptron = MLP(width, saturation=saturation)
+    return Chain(*_dense_layers(dim, depth, perceptron, {"log_scale_bound": log_scale_bound}))
 
 
 def image_bijection(

@@ -5,6 +5,7 @@ from linearizer._extras import needs_extra
 with needs_extra("lightning", "train"):
     from linearizer.training.classifier import train_classifier
     from linearizer.training.config import PRESETS, TrainingBudget, TrainingConfig
+    from linearizer.training.density import DensityConfig, TrainedDensity, train_density
     from linearizer.training.dynamics import DynamicsConfig, train_dynamics
     from linearizer.training.loop import train
     from linearizer.training.objectives.class_moments import ClassMoments
@@ -25,6 +26,7 @@ with needs_extra("lightning", "train"):
 __all__ = [
     "PRESETS",
     "ClassMoments",
+    "DensityConfig",
     "DynamicsConfig",
     "FlowMatchingLosses",
     "FlowMatchingTraining",
@@ -35,9 +37,11 @@ __all__ = [
     "PrincipalProjectionTraining",
     "RollOutTraining",
     "StyleTraining",
+    "TrainedDensity",
     "TrainingBudget",
     "TrainingConfig",
     "train",
     "train_classifier",
+    "train_density",
     "train_dynamics",
 ]
