@@ -3,6 +3,7 @@
 from linearizer.estimation.convolution_fit import ConvolutionLeastSquares
 from linearizer.estimation.convolution_refinement import refine_convolution
 from linearizer.estimation.gaussian_mixture import GaussianMixture
+from linearizer.estimation.gaussian_transport import gaussian_transport
 from linearizer.estimation.generator_fit import fit_generator, total_least_squares
 from linearizer.estimation.least_squares import LeastSquares
 from linearizer.estimation.marginal_fit import fit_marginals
@@ -23,6 +24,7 @@ __all__ = [
     "fit_marginals",
     "fit_redraw",
     "fit_whitening",
+    "gaussian_transport",
     "refine_convolution",
     "total_least_squares",
 ]

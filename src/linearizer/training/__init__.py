@@ -4,6 +4,11 @@ from linearizer._extras import needs_extra
 
 with needs_extra("lightning", "train"):
     from linearizer.training.classifier import train_classifier
+    from linearizer.training.components import (
+        ComponentsConfig,
+        TrainedComponents,
+        train_components,
+    )
     from linearizer.training.config import PRESETS, TrainingBudget, TrainingConfig
     from linearizer.training.density import DensityConfig, TrainedDensity, train_density
     from linearizer.training.dynamics import DynamicsConfig, train_dynamics
@@ -26,6 +31,7 @@ with needs_extra("lightning", "train"):
 __all__ = [
     "PRESETS",
     "ClassMoments",
+    "ComponentsConfig",
     "DensityConfig",
     "DynamicsConfig",
     "FlowMatchingLosses",
@@ -37,11 +43,13 @@ __all__ = [
     "PrincipalProjectionTraining",
     "RollOutTraining",
     "StyleTraining",
+    "TrainedComponents",
     "TrainedDensity",
     "TrainingBudget",
     "TrainingConfig",
     "train",
     "train_classifier",
+    "train_components",
     "train_density",
     "train_dynamics",
 ]

@@ -14,15 +14,10 @@ from linearizer.estimation import fit_marginals, fit_whitening
 from linearizer.estimation.latents import latents_of
 from linearizer.presets import vector_bijection
 from linearizer.training import loop
-from linearizer.training.batches import SeededBatches
 from linearizer.training.config import TrainingBudget
 from linearizer.training.early_stopping import StopEarly
 from linearizer.training.objectives.likelihood import LikelihoodTraining
-
-LARGEST_HELD_OUT = 4096
-"""Rows that are held out at most: more tell nothing new."""
-FEWEST = 40
-"""Rows below which nothing is trained: what is held out of them could not tell."""
+from linearizer.training.rows import FEWEST, NoisyRows, split_rows
 
 
 @dataclass(frozen=True)
@@ -128,11 +123,8 @@ def train_density(
     base = Chain(marginals, fit_whitening(latents_of(marginals, x), floor=config.floor))
     if len(x) < FEWEST or x.shape[1] < 2 or not config.depth or not config.steps:
         return TrainedDensity(base, base, 0.0, 0)
-    white = latents_of(base, x).float()
+    train, held = split_rows(latents_of(base, x).float(), held_out, seed)
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(x), generator=generator)
-    count = min(max(round(held_out * len(x)), 10), LARGEST_HELD_OUT)
-    held, train = white[order[:count]], white[order[count:]]
     held = held + config.noise * torch.randn(held.shape, generator=generator)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -164,7 +156,7 @@ def train_density(
     )
     couplings = module.g.cpu().eval()
     gains = log_likelihood(couplings, held) - log_likelihood(None, held)
-    gain, error = float(gains.mean()), float(gains.std()) / math.sqrt(count)
+    gain, error = float(gains.mean()), float(gains.std()) / math.sqrt(len(held))
     if not gain > 2 * error:  # NaN too
         return TrainedDensity(base, base, 0.0, took.steps)
     return TrainedDensity(Chain(base, couplings.to(x.dtype)), base, gain, took.steps)
@@ -175,27 +167,3 @@ def log_likelihood(g: Bijection | None, x: Tensor) -> Tensor:
     """`log N(g(x)) + log|det J_g(x)|` of rows (N, n), (N,); g is the identity if not given."""
     z, log_det = (x, x.new_zeros(len(x))) if g is None else g.forward_and_log_det(x)
     return log_det - 0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
-
-
-class NoisyRows(SeededBatches):
-    """Random rows of a matrix, with Gaussian noise.
-
-    Args:
-        rows: (N, n).
-        noise: Standard deviation of the noise.
-        batch_size: Rows per batch.
-        steps: Batches in all.
-        seed: Of the batches.
-    """
-
-    def __init__(
-        self, rows: Tensor, *, noise: float, batch_size: int, steps: int, seed: int
-    ) -> None:
-        super().__init__(batch_size=batch_size, steps=steps, seed=seed)
-        self.rows, self.noise = rows, noise
-
-    def draw(self, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """A batch of rows."""
-        index = torch.randint(len(self.rows), (self.batch_size,), generator=generator)
-        rows = self.rows[index]
-        return (rows + self.noise * torch.randn(rows.shape, generator=generator),)
