@@ -15,10 +15,17 @@ from linearizer.estimation.latents import latents_of
 from linearizer.sklearn.neighbors import mean_of_nearest, nearest, spread
 from linearizer.sklearn.tables import BATCH, Array, numbers, read_table, seed_of
 from linearizer.training import DensityConfig, train_density
+from linearizer.training.density import log_likelihood
 
 SCORES = ("both", "likelihood", "distance")
 REFERENCES = 10_000
 """Rows that distances are measured to, at most."""
+STRENGTH = 0.25
+"""Of the curves of the columns: distances between rows are kept for the most part."""
+WEIGHTS = (1.0, 0.5)
+"""Of the logarithms of distances in the space of the curves, and in that of g."""
+OF_LIKELIHOOD = 0.25
+"""Weight of the likelihood, on a scale that is logarithmic far from its median."""
 
 
 class LinearizerDetector(OutlierMixin, BaseEstimator):
@@ -26,8 +33,8 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
 
     A bijection g is trained as in `FlowDensity`. A row is odd if its exact density
     `N(g(x)) |det J_g(x)|` is low, or if the nearest rows of the fit are far from it in the induced
-    spaces: of g, and of its first part, the curves of the columns. Distances are multiplied, so
-    that none needs a unit; a row is no neighbor of its own.
+    spaces: of the curves of the columns, which g begins with, and of g. Logarithms of distances are
+    added, so that none needs a unit; a row is no neighbor of its own.
 
     Args:
         by: What tells outliers: "likelihood", "distance", or "both".
@@ -98,7 +105,7 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         seed = seed_of(self.random_state)
         trained = train_density(
             x,
-            DensityConfig(depth=self.depth, steps=self.max_iter),
+            DensityConfig(strength=STRENGTH, depth=self.depth, steps=self.max_iter),
             held_out=self.validation_fraction,
             max_minutes=self.max_minutes,
             seed=seed,
@@ -120,9 +127,10 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
     def score_samples(self, X: Any) -> Array:
         """How normal rows (N, n) are, (N,): the lower, the odder.
 
-        By likelihood it is the log-density, in nats. By distance it is minus the sum of the
-        logarithms of both distances, in units of those between rows of the fit. Of both it is
-        minus the sum of that and of the energy, compared with those of the fit on a log-scale.
+        By likelihood it is the log-density, in nats. By distance it is `-(log d_c + ½ log d_g)`,
+        with the mean distances to the nearest rows in both spaces, in units of those between rows
+        of the fit. Of both it is that minus `¼ sign(e) log(1 + |e|)`, where e is by how much the
+        log-density is below the median of the fit, in distances between its quartiles.
         """
         return self._scores(read_table(self, X))
 
@@ -158,32 +166,25 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
     def _scores(self, x: Tensor) -> Array:
         parts = x.split(BATCH)
         if self.by == "likelihood":
-            return np.concatenate([-self._energies(part, marginals=True) for part in parts])
+            return np.concatenate([-self._energies(part) for part in parts])
         return -np.concatenate([self._oddness(part) for part in parts])
 
     def _oddness(self, x: Tensor) -> Array:
         k = min(self.n_neighbors, len(self.references_) - 1)
         total = np.zeros(len(x))
-        for g, unit in zip(self._spaces(), self.units_, strict=True):
+        for g, unit, weight in zip(self._spaces(), self.units_, WEIGHTS, strict=True):
             references = numbers(latents_of(g, self.references_))
             distances = nearest(references, numbers(latents_of(g, x)), k)[0].mean(1)
-            total += np.log(distances / unit + 1e-2)
+            total += weight * np.log(distances / unit + 1e-2)
         if self.by == "both":
             above = (self._energies(x) - self.center_) / self.spread_
-            total += 0.5 * np.sign(above) * np.log1p(np.abs(above))
+            total += OF_LIKELIHOOD * np.sign(above) * np.log1p(np.abs(above))
         return total
 
-    def _energies(self, x: Tensor, *, marginals: bool = False) -> Array:
-        """Minus the log-density, of the table or, without `marginals`, of its curved columns.
-
-        The curves are steep at values that many rows share, which says nothing of a row.
-        """
+    def _energies(self, x: Tensor) -> Array:
+        """Minus the log-density (N,)."""
         with torch.no_grad():
-            z, log_det = self.bijection_.forward_and_log_det(x)
-            if not marginals:
-                log_det = log_det - _marginals(self.bijection_).forward_and_log_det(x)[1]
-            constant = 0.5 * np.log(2 * np.pi) * x.shape[1]
-            return numbers(0.5 * z.square().sum(1) - log_det) + constant
+            return -numbers(log_likelihood(self.bijection_, x))
 
     def _moves(self, x: Tensor) -> Array:
         """From the nearest normal row to each row, (N, n)."""
