@@ -2,8 +2,8 @@
 
     python benchmarks/outliers.py --data FOLDER --scratch runs/outliers
 
-FOLDER holds the `.npz` files of ADBench (`X`, `y`, 1 for outliers). What was measured is kept in the
-scratch folder, one file for each table, protocol and seed, and not measured again; with
+FOLDER holds the `.npz` files of ADBench (`X`, `y`, 1 for outliers). What was measured is kept in
+the scratch folder, one file for each table, protocol and seed, and not measured again; with
 `--page-only` the page is written from what is there. It needs `pip install pyod` beside
 `linearizer[sklearn]`.
 """
@@ -176,7 +176,11 @@ def section(title: str, protocol: str, measured: list[tuple[list[str], dict]]) -
     for method in methods:
         areas[method] = {}
         for table in tables:
-            runs = [f["results"][method] for n, f in measured if n[0] == table and method in f["results"]]
+            runs = [
+                f["results"][method]
+                for n, f in measured
+                if n[0] == table and method in f["results"]
+            ]
             if runs:
                 areas[method][table] = [float(v) for v in np.mean(runs, 0)]
     ranked = [m for m in methods if m not in VARIANTS]
@@ -206,7 +210,7 @@ def section(title: str, protocol: str, measured: list[tuple[list[str], dict]]) -
     parts = [
         f"## {title}",
         (
-            f"{counted} Half of the normal rows train; the other half and all outliers are the test."
+            f"{counted} Half of the normal rows train; the others and all outliers are the test."
             if protocol == "semi"
             else f"{counted} All rows, outliers among them and no labels, train and are scored."
         ),
@@ -236,7 +240,9 @@ def section(title: str, protocol: str, measured: list[tuple[list[str], dict]]) -
 
 
 def semi_notes(
-    measured: list[tuple[list[str], dict]], areas: dict[str, dict[str, list[float]]], tables: list[str]
+    measured: list[tuple[list[str], dict]],
+    areas: dict[str, dict[str, list[float]]],
+    tables: list[str],
 ) -> list[str]:
     """What is asked besides the means: explanations, and small tables beside a plain Gaussian."""
     shares = {n[0]: f["explained"] for n, f in measured if "explained" in f}

@@ -30,7 +30,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("testing",),
     ("applications", "data", "display", "metrics", "runs"),
     ("training", "verification", "export"),
-    ("evaluation",),
+    ("evaluation", "sklearn"),
     ("app",),
     ("cli",),
     ("__main__",),

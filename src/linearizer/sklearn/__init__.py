@@ -1,7 +1,7 @@
 """scikit-learn estimators: densities, outliers, nonlinear components and transport for tables.
 
 A thin layer: tables in, NumPy arrays (or what `set_output` asks for) out. The mathematics is in
-`bijections`, `estimation` and `training`, and `bijection_` of each estimator is a g like all others.
+`bijections`, `estimation` and `training`; `bijection_` of each estimator is a g like all others.
 """
 
 from linearizer._extras import needs_extra

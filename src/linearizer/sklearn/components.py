@@ -1,8 +1,8 @@
 """`NonlinearPCA`: components with an exact inverse."""
 
-import numbers as abstract
 from typing import Any, Self
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
@@ -138,7 +138,7 @@ class NonlinearPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _ranks(self, n: int) -> list[int]:
         """The numbers of components to train for: the one asked for, or all powers of two."""
         wanted = self.n_components
-        if isinstance(wanted, abstract.Integral) and not isinstance(wanted, bool):
+        if isinstance(wanted, int | np.integer) and not isinstance(wanted, bool):
             if not 1 <= wanted <= n:
                 raise RangeError(
                     f"expected n_components between 1 and the {n} columns, got {wanted}"

@@ -82,7 +82,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         )
         self.bijection_, self.gain_, self.n_iter_ = trained.g, trained.gain, max(1, trained.steps)
         if y is None:
-            self.model_ = OneStepFlow.fit(trained.g, x.split(BATCH))
+            self.model_: OneStepFlow | ConditionalFlow = OneStepFlow.fit(trained.g, x.split(BATCH))
             self.__dict__.pop("classes_", None)
             return self
         labels = column_or_1d(y)
@@ -114,7 +114,7 @@ class FlowDensity(DensityMixin, BaseEstimator):
         if label is None:
             return numbers(self.model_.sample(n_samples, seed=seed))
         classes = list(getattr(self, "classes_", []))
-        if label not in classes:
+        if label not in classes or not isinstance(self.model_, ConditionalFlow):
             raise RangeError(f"expected a label of {classes}, got {label!r}; fit with labels y")
         drawn = self.model_.sample(n_samples, label=classes.index(label), seed=seed)
         return numbers(drawn)

@@ -1,21 +1,20 @@
 """`LinearizerDetector`: outliers, the normal row nearest to each, and what makes it one."""
 
+import math
 from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from linearizer._checks import check_between
-from linearizer.bijections import Bijection
+from linearizer.bijections import Bijection, Chain
 from linearizer.errors import RangeError
 from linearizer.estimation.latents import latents_of
 from linearizer.sklearn.neighbors import mean_of_nearest, nearest, spread
 from linearizer.sklearn.tables import BATCH, Array, numbers, read_table, seed_of
 from linearizer.training import DensityConfig, train_density
-from linearizer.training.density import log_likelihood
 
 SCORES = ("both", "likelihood", "distance")
 REFERENCES = 10_000
@@ -114,11 +113,11 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         self.bijection_, self.gain_, self.n_iter_ = trained.g, trained.gain, max(1, trained.steps)
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
         self.references_ = x[order[:REFERENCES].sort().values]
-        latents = [numbers(latents_of(g, self.references_)) for g in self._spaces()]
+        self.curved_, self.latents_, energies = self._latents(self.references_)
         k = min(self.n_neighbors, len(self.references_) - 1)
-        distances = [nearest(z, z, k)[0].mean(1) for z in latents]
-        self.units_ = np.array([max(np.median(d), 1e-12) for d in distances])
-        energies = self._energies(self.references_)
+        spaces = numbers(self.curved_), numbers(self.latents_)
+        distances = [nearest(z, z, k)[0].mean(1) for z in spaces]
+        self.units_ = np.array([max(float(np.median(d)), 1e-12) for d in distances])
         self.center_, self.spread_ = float(np.median(energies)), spread(energies)
         self.scales_ = self._moves(self.references_).std(0) + 1e-6 * (1 + numbers(x.std(0)))
         self.offset_ = float(np.quantile(self._scores(x), self.contamination))
@@ -158,46 +157,47 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         """
         return self._moves(read_table(self, X)) / self.scales_
 
-    def _spaces(self) -> tuple[Bijection, Bijection]:
-        """The two bijections whose latents distances are measured in."""
-        check_is_fitted(self, "bijection_")
-        return _marginals(self.bijection_), self.bijection_
-
     def _scores(self, x: Tensor) -> Array:
-        parts = x.split(BATCH)
+        return np.concatenate([self._scores_of(part) for part in x.split(BATCH)])
+
+    def _scores_of(self, x: Tensor) -> Array:
+        curved, latents, energies = self._latents(x)
         if self.by == "likelihood":
-            return np.concatenate([-self._energies(part) for part in parts])
-        return -np.concatenate([self._oddness(part) for part in parts])
-
-    def _oddness(self, x: Tensor) -> Array:
+            return -energies
         k = min(self.n_neighbors, len(self.references_) - 1)
-        total = np.zeros(len(x))
-        for g, unit, weight in zip(self._spaces(), self.units_, WEIGHTS, strict=True):
-            references = numbers(latents_of(g, self.references_))
-            distances = nearest(references, numbers(latents_of(g, x)), k)[0].mean(1)
-            total += weight * np.log(distances / unit + 1e-2)
+        spaces = zip(
+            (self.curved_, self.latents_), (curved, latents), self.units_, WEIGHTS, strict=True
+        )
+        oddness = np.zeros(len(x))
+        for references, z, unit, weight in spaces:
+            distances = nearest(numbers(references), numbers(z), k)[0].mean(1)
+            oddness += weight * np.log(distances / unit + 1e-2)
         if self.by == "both":
-            above = (self._energies(x) - self.center_) / self.spread_
-            total += OF_LIKELIHOOD * np.sign(above) * np.log1p(np.abs(above))
-        return total
+            above = (energies - self.center_) / self.spread_
+            oddness += OF_LIKELIHOOD * np.sign(above) * np.log1p(np.abs(above))
+        return -oddness
 
-    def _energies(self, x: Tensor) -> Array:
-        """Minus the log-density (N,)."""
+    def _latents(self, x: Tensor) -> tuple[Tensor, Tensor, Array]:
+        """Rows in the space of the curves, in that of g, and minus their log-densities."""
+        curves, rest = _parts(self.bijection_)
         with torch.no_grad():
-            return -numbers(log_likelihood(self.bijection_, x))
+            curved, first = curves.forward_and_log_det(x)
+            z, second = rest.forward_and_log_det(curved)
+            constant = 0.5 * math.log(2 * math.pi) * x.shape[1]
+            return curved, z, numbers(0.5 * z.square().sum(1) - first - second + constant)
 
     def _moves(self, x: Tensor) -> Array:
         """From the nearest normal row to each row, (N, n)."""
-        curves, g = self._spaces()
+        curves, _ = _parts(self.bijection_)
         k = min(self.n_neighbors, len(self.references_) - 1)
-        references = numbers(latents_of(curves, self.references_))
-        _, found = nearest(references, numbers(latents_of(curves, x)), k)
-        means = mean_of_nearest(latents_of(g, self.references_), found)
-        return numbers(x - latents_of(g.inv, means))
+        _, found = nearest(numbers(self.curved_), numbers(latents_of(curves, x)), k)
+        means = mean_of_nearest(self.latents_, found)
+        return numbers(x - latents_of(self.bijection_.inv, means))
 
 
-def _marginals(g: Bijection) -> Bijection:
-    """The curves of the columns, which the bijection begins with."""
-    while hasattr(g, "bijections"):
-        g = g.bijections[0]  # type: ignore[index]
-    return g
+def _parts(g: Chain) -> tuple[Bijection, Bijection]:
+    """The curves of the columns, and what comes after them."""
+    curves, rest = g.bijections
+    assert isinstance(curves, Bijection)
+    assert isinstance(rest, Bijection)
+    return curves, rest

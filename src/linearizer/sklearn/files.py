@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from linearizer._version import __version__
-from linearizer.errors import FileExistsAlreadyError, FileFormatError, NotSaveableError
+from linearizer.errors import (
+    CertificateWarning,
+    FileExistsAlreadyError,
+    FileFormatError,
+    NotSaveableError,
+)
 from linearizer.saving import Saveable, load, save
 
 FILE = "estimator.json"
@@ -32,7 +38,9 @@ class Rows(nn.Module, Saveable):
         self.register_buffer("values", values)
 
 
-def save_estimator(estimator: BaseEstimator, folder: str | Path, *, overwrite: bool = False) -> None:
+def save_estimator(
+    estimator: BaseEstimator, folder: str | Path, *, overwrite: bool = False
+) -> None:
     """Write a fitted estimator of this package: parameters as JSON, g and tensors as safetensors.
 
     Args:
@@ -102,7 +110,9 @@ def load_estimator(folder: str | Path) -> Any:
             value = _unplain(entry["value"])
         else:
             (kind, number), *_ = entry.items()
-            value = load(folder / f"part-{int(number)}")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CertificateWarning)  # there are none of estimators
+                value = load(folder / f"part-{int(number)}")
             value = value.values if kind == "rows" else value
         setattr(estimator, key, value)
     return estimator

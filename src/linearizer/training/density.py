@@ -63,15 +63,16 @@ class TrainedDensity(NamedTuple):
     """A bijection whose latents are as near to N(0, I) as its training brought them.
 
     Attributes:
-        g: The bijection, of the rows to vectors, in their dtype.
-        base: Its first part, marginals and whitening alone, in closed form.
+        g: The bijection, of the rows to vectors, in their dtype: a chain of two, the curves of
+            the columns and all that follows.
+        base: Curves and whitening alone, in closed form.
         gain: By how much held-out rows are more likely by g than by `base`, in nats a row; 0 if
             g is `base`.
         steps: Optimizer steps that were taken.
     """
 
-    g: Bijection
-    base: Bijection
+    g: Chain
+    base: Chain
     gain: float
     steps: int
 
@@ -120,7 +121,8 @@ def train_density(
         raise ShapeError(f"expected rows (N, n), got {tuple(x.shape)}")
     check_finite(x, "the rows")
     marginals = fit_marginals(x, strength=config.strength, knots=config.knots)
-    base = Chain(marginals, fit_whitening(latents_of(marginals, x), floor=config.floor))
+    whitening = fit_whitening(latents_of(marginals, x), floor=config.floor)
+    base = Chain(marginals, whitening)
     if len(x) < FEWEST or x.shape[1] < 2 or not config.depth or not config.steps:
         return TrainedDensity(base, base, 0.0, 0)
     train, held = split_rows(latents_of(base, x).float(), held_out, seed)
@@ -159,7 +161,8 @@ def train_density(
     gain, error = float(gains.mean()), float(gains.std()) / math.sqrt(len(held))
     if not gain > 2 * error:  # NaN too
         return TrainedDensity(base, base, 0.0, took.steps)
-    return TrainedDensity(Chain(base, couplings.to(x.dtype)), base, gain, took.steps)
+    g = Chain(marginals, Chain(whitening, couplings.to(x.dtype)))
+    return TrainedDensity(g, base, gain, took.steps)
 
 
 @torch.no_grad()

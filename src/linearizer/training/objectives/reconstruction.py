@@ -46,9 +46,7 @@ class ReconstructionTraining(CosineTraining):
         z = self.g(x)
         places = torch.arange(z.shape[1], device=z.device)
         kept = [torch.where(places < rank, z, 0.0) for rank in self.ranks]
-        return torch.stack(
-            [(self.g.inverse(part) - x).square().sum(1) for part in kept], 1
-        )
+        return torch.stack([(self.g.inverse(part) - x).square().sum(1) for part in kept], 1)
 
     def training_step(self, batch: tuple[Tensor, ...]) -> Tensor:
         """The loss of a batch of points."""
