@@ -61,7 +61,7 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         >>> X = np.random.default_rng(0).normal(size=(200, 3))
         >>> detector = LinearizerDetector(contamination=0.05, max_iter=50, random_state=0).fit(X)
         >>> odd = np.array([[0.0, 9.0, 0.0]])
-        >>> detector.predict(odd), detector.explain(odd).argmax()
+        >>> detector.predict(odd), int(detector.explain(odd).argmax())
         (array([-1]), 1)
     """
 

@@ -6,25 +6,21 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
-from linearizer.bijections import Centering, Chain
 from linearizer.errors import NonFiniteError, ShapeError
-from linearizer.estimation import Moments, gaussian_transport
-from linearizer.estimation.latents import latents_of
-from linearizer.linearizer import Linearizer
-from linearizer.operators import Dense
 from linearizer.sklearn.tables import Array, numbers, read_table, refuse_categories, seed_of
-from linearizer.training import DensityConfig, train_density
+from linearizer.training import DensityConfig, train_transport
 
 
 class TransportMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Carries rows of one table to where those of another lie, and exactly back.
 
-    One bijection g is trained on both tables; between the Gaussians of their latents the optimal
-    transport A is known in closed form. So the map is the Linearizer `g_t⁻¹(A g_s(x))`, with
-    `g_s = g - μ_s` and `g_t = g - μ_t`, and its inverse is another.
+    Between the Gaussians of the latents of one bijection g of both tables the optimal transport A
+    is known in closed form. So the map is the Linearizer `g_t⁻¹(A g_s(x))`, with `g_s = g - μ_s`
+    and `g_t = g - μ_t`, and its inverse is another. Of standard scores, curves of the columns
+    and a trained g the one is taken that carries held-out rows nearest to the target.
 
     Args:
-        depth: Couplings of g; 0 for curves of the columns and a Gaussian.
+        depth: Couplings of a trained g; 0 to train none.
         floor: What is added to the variances of the latents, as a share of their mean: what does
             not vary in one of the tables is then stretched no further than that.
         max_iter: Optimizer steps at most; training stops early by itself.
@@ -35,6 +31,7 @@ class TransportMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Attributes:
         bijection_: g, a `linearizer.Bijection` of float64.
+        kind_: Which g was taken: "scores", "curves" or "trained".
         map_: The map, a `linearizer.Linearizer`; `map_.pinv()` leads back.
         n_features_in_: Columns.
         n_iter_: Optimizer steps taken, at least 1.
@@ -76,8 +73,8 @@ class TransportMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Args:
             X: The source, (N, n).
-            y: The target, (M, n). If not given the target is a Gaussian, of the mean and variances
-                of X in its latents; labels (N,), as a pipeline passes on, are not used.
+            y: The target, (M, n). If not given they are drawn from a Gaussian with the means and
+                variances of X; labels (N,), as a pipeline passes on, are not used.
 
         Raises:
             DtypeError: If a column is no number.
@@ -85,28 +82,24 @@ class TransportMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             ShapeError: If the tables differ in their columns.
         """
         source = read_table(self, X, fit=True)
+        seed = seed_of(self.random_state)
         target = self._target(y)
-        x = source if target is None else torch.cat([source, target])
-        trained = train_density(
-            x,
+        if target is None:
+            noise = torch.Generator().manual_seed(seed)
+            drawn = torch.randn(source.shape, generator=noise, dtype=source.dtype)
+            target = source.mean(0) + source.std(0, correction=0) * drawn
+        trained = train_transport(
+            source,
+            target,
             DensityConfig(depth=self.depth, steps=self.max_iter),
+            floor=self.floor,
             held_out=self.validation_fraction,
             max_minutes=self.max_minutes,
-            seed=seed_of(self.random_state),
+            seed=seed,
             verbose=self.verbose,
         )
-        g, n = trained.g, x.shape[1]
-        start = Moments(n).update(latents_of(g, source))
-        if target is None:
-            mean, covariance = torch.zeros_like(start.mean()), torch.eye(n, dtype=x.dtype)
-        else:
-            end = Moments(n).update(latents_of(g, target))
-            mean, covariance = end.mean(), end.covariance()
-        A = gaussian_transport(start.covariance(), covariance, floor=self.floor)
-        self.bijection_, self.n_iter_ = g, max(1, trained.steps)
-        self.map_ = Linearizer(
-            Chain(g, Centering(start.mean().clone())), Dense(A), Chain(g, Centering(mean.clone()))
-        )
+        self.bijection_, self.map_, self.kind_ = trained.g, trained.map, trained.kind
+        self.n_iter_ = max(1, trained.steps)
         return self
 
     def transform(self, X: Any) -> Array:

@@ -27,6 +27,7 @@ with needs_extra("lightning", "train"):
     from linearizer.training.objectives.roll_out import RollOutTraining
     from linearizer.training.objectives.style_hypernetwork import HypernetworkStyleTraining
     from linearizer.training.objectives.style_matching import StyleTraining
+    from linearizer.training.transport import TrainedTransport, train_transport
 
 __all__ = [
     "PRESETS",
@@ -45,6 +46,7 @@ __all__ = [
     "StyleTraining",
     "TrainedComponents",
     "TrainedDensity",
+    "TrainedTransport",
     "TrainingBudget",
     "TrainingConfig",
     "train",
@@ -52,4 +54,5 @@ __all__ = [
     "train_components",
     "train_density",
     "train_dynamics",
+    "train_transport",
 ]
