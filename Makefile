@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint docs examples bench clean docs/demo.md docs/one-step.md docs/comparison.md
+.PHONY: setup demo test lint docs examples bench clean docs/demo.md docs/one-step.md docs/comparison.md docs/outliers.md docs/components.md
 
 setup: .venv/dev
 
@@ -41,6 +41,14 @@ docs/one-step.md: setup
 
 docs/comparison.md: setup
 	$(BIN)/python benchmarks/comparison.py
+
+docs/outliers.md: setup
+	$(BIN)/python -m pip install --quiet pyod
+	$(BIN)/python benchmarks/outliers.py --data $(ADBENCH)
+
+docs/components.md: setup
+	$(BIN)/python -m pip install --quiet POT
+	$(BIN)/python benchmarks/components.py --data $(ADBENCH)
 
 examples: setup
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace examples/*.ipynb

@@ -113,6 +113,8 @@ def train_components(
     if x.ndim != 2 or not x.numel():
         raise ShapeError(f"expected rows (N, n), got {tuple(x.shape)}")
     check_finite(x, "the rows")
+    for rank in ranks:
+        check_between(rank, 1, x.shape[1] - 1, "a rank")
     scores = fit_marginals(x, strength=0.0, knots=2)
     base = Chain(scores, fit_whitening(latents_of(scores, x), scaled=False))
     if len(x) < FEWEST or not ranks or not config.depth or not config.steps:
