@@ -94,8 +94,8 @@ class MonotoneSpline(Bijection):
 
     def _piece(self, knots: Tensor, x: Tensor) -> tuple[Tensor, ...]:
         """Both ends of the piece that each entry lies in, or nearest to, and the slopes there."""
-        rows = x.reshape(-1, len(knots)).mT.contiguous()
-        first = torch.searchsorted(knots[:, 1:-1].contiguous(), rows)
+        rows = x.reshape(-1, len(knots)).mT.contiguous()  # a knot begins a piece: it is exact
+        first = torch.searchsorted(knots[:, 1:-1].contiguous(), rows, right=True)
         ends = (
             values.gather(1, index).mT.reshape(x.shape)
             for values in (self.inputs, self.outputs, self.slopes)

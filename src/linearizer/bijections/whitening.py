@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from linearizer._checks import check_finite
+from linearizer._modes import in_single
 from linearizer._rotation import check_orthonormal
 from linearizer.bijections.base import Bijection
 from linearizer.errors import RangeError, ShapeError
@@ -54,15 +55,15 @@ class Whitening(Bijection):
         self.register_buffer("scales", scales)
 
     def _forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) @ self._orthonormal() / self.scales
+        return (x - self.mean) @ self.axes / self.scales
 
     def _inverse(self, z: Tensor) -> Tensor:
-        return z * self.scales @ self._orthonormal().mT + self.mean
+        # Axes that were rounded are not quite orthonormal: their inverse is not their transpose.
+        rows = (z * self.scales).reshape(-1, len(self.mean))
+        solved = in_single(torch.linalg.solve, self.axes.mT, rows.mT)
+        return solved.mT.reshape(z.shape) + self.mean
 
     def _forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        log_det = -torch.log(self.scales).sum()
+        volume = in_single(lambda Q: torch.linalg.slogdet(Q).logabsdet, self.axes)
+        log_det = volume - torch.log(self.scales).sum()
         return self._forward(x), log_det.expand(x.shape[:-1])
-
-    def _orthonormal(self) -> Tensor:
-        """The axes without the rounding of the dtype that they were kept in, but for its square."""
-        return 1.5 * self.axes - 0.5 * self.axes @ (self.axes.mT @ self.axes)

@@ -106,7 +106,7 @@ def train_transport(
     parts = [_split(rows, held_out, seed) for rows in (source, target)]
     distances = {}
     for kind, g in candidates.items():
-        carried = latents_of(transport_between(g, parts[0][0], parts[1][0], floor), parts[0][1])
+        carried = transport_between(g, parts[0][0], parts[1][0], floor)(parts[0][1])
         distance = energy_distance(latents_of(scores, carried), latents_of(scores, parts[1][1]))
         distances[kind] = distance if math.isfinite(distance) else math.inf
     kind = min(distances, key=lambda name: distances[name])
