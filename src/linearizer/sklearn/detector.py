@@ -120,7 +120,7 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         self.units_ = np.array([max(float(np.median(d)), 1e-12) for d in distances])
         self.center_, self.spread_ = float(np.median(energies)), spread(energies)
         self.scales_ = self._moves(self.references_).std(0) + 1e-6 * (1 + numbers(x.std(0)))
-        self.offset_ = float(np.quantile(self._scores(x), self.contamination))
+        self.offset_ = float(np.quantile(self._scores(self.references_), self.contamination))
         return self
 
     def score_samples(self, X: Any) -> Array:
