@@ -43,11 +43,11 @@ docs/comparison.md: setup
 	$(BIN)/python benchmarks/comparison.py
 
 docs/outliers.md: setup
-	$(BIN)/python -m pip install --quiet pyod
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/tables-peers.txt
 	$(BIN)/python benchmarks/outliers.py --data $(ADBENCH)
 
 docs/components.md: setup
-	$(BIN)/python -m pip install --quiet POT
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/tables-peers.txt
 	$(BIN)/python benchmarks/components.py --data $(ADBENCH)
 
 examples: setup

@@ -3,7 +3,8 @@
     python benchmarks/components.py --data FOLDER --scratch runs/components
 
 FOLDER holds the `.npz` files of ADBench, whose normal rows are used. What was measured is kept in
-the scratch folder, and not measured again. It needs `pip install POT` beside `linearizer[sklearn]`.
+the scratch folder, and not measured again. Install the peers first, by
+`pip install -r benchmarks/tables-peers.txt`.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from linearizer.sklearn import FlowDensity, LinearizerDetector, NonlinearPCA, Tr
 
 Array = NDArray[np.float64]
 PAGE = Path(__file__).parent.parent / "docs" / "components.md"
-OF_SKLEARN = ("digits", "breast_cancer", "wine", "diabetes")
+OF_SKLEARN = ("wine", "diabetes", "breast_cancer", "digits")
 OF_ADBENCH = (
     "6_cardio",
     "40_vowels",

@@ -4,8 +4,8 @@
 
 FOLDER holds the `.npz` files of ADBench (`X`, `y`, 1 for outliers). What was measured is kept in
 the scratch folder, one file for each table, protocol and seed, and not measured again; with
-`--page-only` the page is written from what is there. It needs `pip install pyod` beside
-`linearizer[sklearn]`.
+`--page-only` the page is written from what is there. Install the peers first, by
+`pip install -r benchmarks/tables-peers.txt`.
 """
 
 import argparse

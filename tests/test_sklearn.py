@@ -251,7 +251,7 @@ def test_how_many_components() -> None:
     for wrong in (0, 14, 1.5, "most", True):
         with pytest.raises(RangeError):
             NonlinearPCA(wrong, **QUICK).fit(X)
-    with pytest.raises(ShapeError, match="coordinates"):
+    with pytest.raises(ShapeError, match="what transform returns"):
         share.inverse_transform(X)
 
 
@@ -273,6 +273,8 @@ def test_transport_there_and_back() -> None:
     assert (np.abs(moved.mean(0) - target.mean(0)) < 0.2 * target.std(0)).all()
     back = transport.inverse_transform(moved)
     assert np.abs((back - source) / source.std(0)).max() < 1e-5
+    with pytest.raises(ShapeError, match="of 3 numbers"):
+        transport.inverse_transform(source[:, :2])
     with pytest.raises(ShapeError, match="same columns"):
         transport.fit(source, target[:, :2])
     with pytest.raises(NonFiniteError, match="target"):

@@ -5,15 +5,14 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted
 
 from linearizer.bijections import Centering, Chain
-from linearizer.errors import RangeError, ShapeError
+from linearizer.errors import RangeError
 from linearizer.estimation import Moments
 from linearizer.estimation.latents import latents_of
 from linearizer.linearizer import Linearizer
 from linearizer.operators import OrthogonalProjection
-from linearizer.sklearn.tables import Array, numbers, read_table, seed_of
+from linearizer.sklearn.tables import Array, numbers, read_rows, read_table, seed_of
 from linearizer.training import ComponentsConfig, train_components
 
 
@@ -59,7 +58,7 @@ class NonlinearPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self,
         n_components: int | float | str = 2,
         *,
-        max_iter: int = 2000,
+        max_iter: int = 1000,
         max_minutes: float | None = 1.0,
         validation_fraction: float = 0.2,
         random_state: Any = None,
@@ -121,14 +120,8 @@ class NonlinearPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Raises:
             ShapeError: If there are not so many coordinates.
         """
-        check_is_fitted(self)
-        codes = check_array(X, dtype="float64")
-        if codes.shape[1] != self.n_components_:
-            raise ShapeError(
-                f"expected {self.n_components_} coordinates a row, got {codes.shape[1]}; pass what "
-                "transform returns"
-            )
-        z = torch.tensor(codes @ self.components_)
+        codes = read_rows(self, X, self.n_components_)
+        z = codes @ torch.tensor(self.components_)
         return numbers(latents_of(self.bijection_.inv, z))
 
     @property

@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
-from linearizer.errors import DtypeError, NonFiniteError
+from linearizer.errors import DtypeError, NonFiniteError, ShapeError
 
 Array = NDArray[np.float64]
 BATCH = 10_000
@@ -42,6 +42,22 @@ def read_table(estimator: BaseEstimator, X: Any, *, fit: bool = False) -> Tensor
             f"expected finite numbers, got {bad.sum()} NaN or inf (missing or infinite values) in "
             f"column {', '.join(shown)}{', ...' if len(columns) > 5 else ''} of X; fill them by "
             "sklearn.impute.SimpleImputer, or drop the rows"
+        )
+    return torch.tensor(values)
+
+
+def read_rows(estimator: BaseEstimator, X: Any, columns: int) -> Tensor:
+    """Rows (N, columns) that an estimator made, whatever the names of their columns.
+
+    Raises:
+        ShapeError: If they have other columns.
+    """
+    check_is_fitted(estimator)
+    values = check_array(X, dtype=np.float64)
+    if values.shape[1] != columns:
+        raise ShapeError(
+            f"expected rows of {columns} numbers, got {values.shape[1]}; pass what transform "
+            "returns"
         )
     return torch.tensor(values)
 

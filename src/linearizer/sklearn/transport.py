@@ -7,7 +7,14 @@ import torch
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 from linearizer.errors import NonFiniteError, ShapeError
-from linearizer.sklearn.tables import Array, numbers, read_table, refuse_categories, seed_of
+from linearizer.sklearn.tables import (
+    Array,
+    numbers,
+    read_rows,
+    read_table,
+    refuse_categories,
+    seed_of,
+)
 from linearizer.training import DensityConfig, train_transport
 
 
@@ -109,10 +116,13 @@ class TransportMap(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return numbers(self.map_(x))
 
     def inverse_transform(self, X: Any) -> Array:
-        """Rows (N, n) of the target, carried back to the source."""
+        """Rows (N, n) of the target, carried back to the source.
+
+        Raises:
+            ShapeError: If they have other columns.
+        """
         with torch.no_grad():
-            x = read_table(self, X)
-            return numbers(self.map_.pinv()(x))
+            return numbers(self.map_.pinv()(read_rows(self, X, self.n_features_in_)))
 
     def _target(self, y: Any) -> torch.Tensor | None:
         """The rows of the target, if y are rows."""

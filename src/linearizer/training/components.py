@@ -40,13 +40,13 @@ class ComponentsConfig:
     """
 
     depth: int = 4
-    width: int = 96
+    width: int = 64
     log_scale_bound: float = 0.3
     saturation: float | None = 8.0
     noise: float = 0.05
-    steps: int = 2000
-    batch_size: int = 256
-    learning_rate: float = 2e-3
+    steps: int = 1000
+    batch_size: int = 128
+    learning_rate: float = 3e-3
     weight_decay: float = 0.05
     every: int = 100
     patience: int = 4
