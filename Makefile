@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint docs examples bench wheels clean docs/demo.md docs/one-step.md docs/comparison.md
+.PHONY: setup demo test lint docs examples bench wheels clean docs/demo.md docs/one-step.md docs/comparison.md docs/outliers.md docs/components.md
 
 setup: .venv/dev
 
@@ -46,6 +46,14 @@ docs/comparison.md: setup
 wheels: setup
 	rm -rf build/lib weights/build dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . ./weights
+
+docs/outliers.md: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/tables-peers.txt
+	$(BIN)/python benchmarks/outliers.py --data $(ADBENCH)
+
+docs/components.md: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/tables-peers.txt
+	$(BIN)/python benchmarks/components.py --data $(ADBENCH)
 
 examples: setup
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace examples/*.ipynb

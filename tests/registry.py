@@ -41,6 +41,13 @@ def redraw() -> Bijection:
     )
 
 
+def spline() -> Bijection:
+    """Steep and flat pieces, and straight tails, near the points of the tests."""
+    inputs = torch.tensor([[-1.0, -0.5, 0.2, 1.0], [-2.0, 0.0, 0.1, 0.5], [0.0, 1.0, 2.0, 3.0]])
+    outputs = torch.tensor([[-2.0, 0.0, 0.1, 1.0], [-1.0, 0.0, 0.5, 2.0], [0.0, 1.0, 2.0, 3.0]])
+    return lz.bijections.MonotoneSpline(inputs, outputs, 0.5 + torch.rand(3, 4))
+
+
 BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "identity": lambda: lz.Identity(6),
     "identity of images": lambda: lz.Identity((2, 3, 4)),
@@ -79,6 +86,10 @@ BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "affine on token channels": lambda: lz.AffineCoupling((4, 6), _TOKENS, axis=1),
     "affine on tokens": lambda: lz.AffineCoupling((4, 3), _TOKENS, axis=0, flip=True),
     "redraw": redraw,
+    "monotone spline": spline,
+    "whitening": lambda: lz.bijections.Whitening(
+        torch.randn(4), torch.linalg.qr(torch.randn(4, 4))[0], 0.5 + torch.rand(4)
+    ),
     "chain": lambda: lz.Chain(
         lz.Squeeze((1, 4, 4)),
         lz.ActNorm((4, 2, 2)),

@@ -31,7 +31,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("applications", "data", "display", "metrics", "runs"),
     ("training", "verification", "export", "loading"),
     ("_public",),
-    ("evaluation",),
+    ("evaluation", "sklearn"),
     ("app",),
     ("cli",),
     ("__main__",),

@@ -62,7 +62,7 @@ VALID = {
         "--kernel": 1,
         **SMALL,
     },
-    "dynamics fit": {"files": "{series}", **SMALL},
+    "dynamics fit": {"files": "{series}", "--polish": 0, **SMALL},
     "dynamics forecast": {
         "run": "{dynamics}",
         "--start": "1,2",

@@ -35,6 +35,7 @@ def vector_bijection(
     width: int = 128,
     log_scale_bound: float = 1.0,
     start: Literal["identity", "random"] = "identity",
+    saturation: float | None = None,
 ) -> Bijection:
     """A bijection of R^dim: affine couplings with perceptrons, and permutations between.
 
@@ -48,6 +49,7 @@ def vector_bijection(
         width: Hidden units of each perceptron.
         log_scale_bound: Largest absolute log-scale of one coupling.
         start: What g is before training: `identity`, up to the order of the entries, or `random`.
+        saturation: Of the inputs of perceptrons; none if not given.
 
     Returns:
         A chain with `in_shape == out_shape == (dim,)`.
@@ -65,7 +67,7 @@ def vector_bijection(
         raise ShapeError(f"expected a dimension of at least 2, got {dim}; couplings split vectors")
     if start not in ("identity", "random"):
         raise RangeError(f"expected start 'identity' or 'random', got '{start}'")
-    layers = _dense_layers(dim, depth, MLP(width), {"log_scale_bound": log_scale_bound})
+    layers = _dense_layers(dim, depth, MLP(width, saturation=saturation), {"log_scale_bound": log_scale_bound})
     if start == "random":
         for layer in layers:
             _start_at_random(layer)

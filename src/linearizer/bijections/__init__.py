@@ -7,10 +7,12 @@ from linearizer.bijections.coupling import AdditiveCoupling, AffineCoupling, Con
 from linearizer.bijections.invertible_linear import Conv1x1, LULinear, Orthogonal
 from linearizer.bijections.lapped import Lapped
 from linearizer.bijections.log_det import HasLogDet, VolumePreserving
+from linearizer.bijections.monotone_spline import MonotoneSpline
 from linearizer.bijections.multiscale import Haar, PartialBijection
 from linearizer.bijections.normalization import ActNorm, Centering
 from linearizer.bijections.rearrange import Flatten, Identity, Patches, Permute, Squeeze
 from linearizer.bijections.redraw import Redraw
+from linearizer.bijections.whitening import Whitening
 
 __all__ = [
     "ActNorm",
@@ -30,6 +32,7 @@ __all__ = [
     "Inverse",
     "LULinear",
     "Lapped",
+    "MonotoneSpline",
     "Orthogonal",
     "PartialBijection",
     "Patches",
@@ -37,4 +40,5 @@ __all__ = [
     "Redraw",
     "Squeeze",
     "VolumePreserving",
+    "Whitening",
 ]

@@ -4,6 +4,7 @@ from linearizer._extras import needs_extra
 
 with needs_extra("torchmetrics", "train"):
     from linearizer.metrics.artifacts import border_ratio, grid_energy
+    from linearizer.metrics.energy import energy_distance
     from linearizer.metrics.fidelity import linearity_error, psnr_db
     from linearizer.metrics.generation import (
         Classifier,
@@ -25,6 +26,7 @@ __all__ = [
     "bits_per_dimension",
     "border_ratio",
     "confidence",
+    "energy_distance",
     "feature_distance",
     "frechet_distance",
     "gram_distance",

@@ -49,6 +49,7 @@ def train(
     logs: Path | None = None,
     tensorboard: bool = False,
     callbacks: Sequence[Callback] = (),
+    verbose: bool = True,
 ) -> Trained:
     """Train `module` in place, on whatever device there is.
 
@@ -65,6 +66,7 @@ def train(
         logs: Folder for the losses of every tenth step, as CSV; none if not given.
         tensorboard: Log them for TensorBoard too.
         callbacks: More of Lightning's callbacks.
+        verbose: Show a bar of progress, where there is a terminal.
 
     Returns:
         The steps and seconds that it took in all, those before an interruption included.
@@ -75,7 +77,9 @@ def train(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     limit = None if budget.max_minutes is None else {"seconds": round(60 * budget.max_minutes)}
     timer = Timer(limit)
-    callbacks = [*callbacks, WholeRunProgress(budget.steps, title), timer, _RandomState()]
+    callbacks = [*callbacks, timer, _RandomState()]
+    if verbose:
+        callbacks.append(WholeRunProgress(budget.steps, title))
     if budget.average is not None:
         callbacks.append(EMAWeightAveraging(decay=budget.average, use_buffers=False))
     if checkpoints is not None:
