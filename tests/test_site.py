@@ -19,6 +19,8 @@ SEARCHED = {
     "Koopman": "how-to/dynamics.html",
     "time series": "how-to/dynamics.html",
     "conditional": "how-to/classes.html",
+    "tabular": "how-to/tables.html",
+    "anomaly": "how-to/tables.html",
 }
 """Words that someone with a task looks for, and the page that is to be among the first found."""
 
