@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 COMMANDS, NAMES = "<!-- commands -->", "<!-- names -->"
 SHORT_CELL = re.compile(r"(?<=(?<!\\)\| )([^\s|<`\[!\\{}*][^|<`\[!\\{}*]{0,23})(?= \|)")
 HOME = "---\nhide: [navigation]\n---\n"
+TASK = "---\nsearch: {boost: 3}\n---\n"  # who searches has a task, before a name of the reference
 LINK = re.compile(r"(?<=\]\()([^)#\s]+)(?=[)#])")
 PICTURE = re.compile(r"^!\[([^\]]*)\]\(([^)]+)\)$", re.MULTILINE)
 
@@ -62,7 +63,8 @@ def build(folder: Path) -> None:
         text = short_cells_on_one_line(with_links_turned(text, source, page))
         target = folder / page
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(HOME + text if page == "index.md" else text, encoding="utf-8")
+        head = HOME if page == "index.md" else TASK if page.startswith("how-to/") else ""
+        target.write_text(head + text, encoding="utf-8")
 
 
 def notebook(source: str, folder: Path) -> str:
