@@ -13,7 +13,7 @@ from linearizer.display.tables import Page, Table
 from linearizer.training import DynamicsConfig, train_dynamics
 
 LENGTH = 12.0
-COSTS_OF_INPUT = (0.1, 1.0, 10.0)
+COSTS_OF_INPUT = (1.0, 10.0)
 RUNS = 40
 Field = Callable[[np.ndarray, float], np.ndarray]
 Feedback = Callable[[np.ndarray], float]
