@@ -46,7 +46,8 @@ so that 1 is the error of the mean. [How to use it](how-to/dynamics.md),
 
 def handwriting_section(args: argparse.Namespace) -> Page:
     """One demonstration of each shape is left out; the others train."""
-    dynamics_handwriting.measure(args)
+    if not args.as_is:
+        dynamics_handwriting.measure(args)
     return dynamics_handwriting.page(args, args.pictures)
 
 
@@ -290,6 +291,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the LASA .mat files")
     parser.add_argument("--shapes", type=int, default=30, help="shapes of handwriting")
     parser.add_argument("--positions-only", action="store_true", help="handwriting, no velocities")
+    parser.add_argument(
+        "--as-is", action="store_true", help="of handwriting only what is measured already"
+    )
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=[*SECTIONS])
     parser.add_argument("--scratch", type=Path, default=Path("runs/dynamics-page"))
     parser.add_argument("--forecasts", type=int, default=10_000, help="in the section on speed")
