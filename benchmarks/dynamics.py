@@ -35,6 +35,7 @@ from linearizer.training import DynamicsConfig, train_dynamics
 DOCS = Path(__file__).parent.parent / "docs"
 SMALL = DynamicsConfig(steps=100, polish=600)
 """For data without much noise, where the second part of the training does most."""
+LARGE = DynamicsConfig(steps=100, polish=800, depth=6)
 FREE = DynamicsConfig(kind="free", steps=100, polish=1000)
 LEAD = """# Linear dynamics, measured
 
@@ -138,9 +139,9 @@ def times_section(_: argparse.Namespace) -> Page:
     ]  # fmt: skip
 
 
-def control_section(_: argparse.Namespace) -> Page:
+def control_section(args: argparse.Namespace) -> Page:
     """The cost of closing the loop around the true plant."""
-    return dynamics_control.section(DynamicsConfig(steps=100, polish=600))
+    return dynamics_control.section(LARGE, args.scratch)
 
 
 def speed_section(args: argparse.Namespace) -> Page:
