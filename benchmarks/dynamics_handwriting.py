@@ -192,8 +192,8 @@ def page(args: argparse.Namespace, pictures: Path) -> Page:
                 "*All shapes: grey the six demonstrations, black the seventh, which is left out, "
                 "orange its forecast from the first row.*",
                 "![The flow of the first shape](images/dynamics-flow.png)",
-                "*The flow of the first shape of the alphabet where its padded entries are zero, the "
-                "level sets of its Lyapunov function, and the demonstrations.*",
+                "*The flow of the first shape of the alphabet where its padded entries are zero, "
+                "the level sets of its Lyapunov function, and the demonstrations.*",
             ]
     return found
 
