@@ -33,7 +33,7 @@ from linearizer.training.style_run import open_contents, train_style
 from linearizer.training.teachers import FastNeuralStyle, teach
 
 # Contents and refining steps of an added style; the second is what the command does by itself.
-ADDED = ((500, 0), (500, 6), (2000, 16))
+ADDED = ((400, 0), (100, 6))
 HELD_OUT = 100
 """Contents that added styles and the paper's recipe are measured on."""
 

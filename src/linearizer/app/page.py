@@ -3,6 +3,7 @@
 import gradio as gr
 
 from linearizer.app.classes_tab import classes_tab
+from linearizer.app.dynamics_tab import dynamics_tab
 from linearizer.app.models import Models
 from linearizer.app.one_step_tab import one_step_tab
 from linearizer.app.playground_tab import playground_tab
@@ -46,6 +47,8 @@ CSS = """
   div .board td img { width: clamp(20px, calc((100vw - 166px) / var(--columns) - 2px), 110px)
     !important; }
 }
+.strokes { max-width: 440px; }
+.strokes button { padding: 0 10px; }
 .choices { display: grid; grid-template-columns: repeat(8, 1fr); gap: 4px; min-height: 34px; }
 .choices img { width: 100%; margin: 0; image-rendering: pixelated; border-radius: 3px; }
 """
@@ -75,4 +78,6 @@ def build_page(models: Models) -> gr.Blocks:
             style_tab(tab, models)
         with gr.Tab("Projector") as tab:
             projector_tab(tab, models)
+        with gr.Tab("Dynamics"):
+            dynamics_tab()
     return page
