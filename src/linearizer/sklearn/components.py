@@ -58,7 +58,7 @@ class NonlinearPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self,
         n_components: int | float | str = 2,
         *,
-        max_iter: int = 1000,
+        max_iter: int = 600,
         max_minutes: float | None = 1.0,
         validation_fraction: float = 0.2,
         random_state: Any = None,

@@ -33,8 +33,8 @@ class ReconstructionTraining(CosineTraining):
         g: Bijection,
         ranks: Sequence[int],
         steps: int,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 0.01,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 0.5,
     ) -> None:
         super().__init__(steps, learning_rate, weight_decay)
         for rank in ranks:
