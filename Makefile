@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint docs examples bench clean docs/demo.md docs/one-step.md docs/comparison.md docs/outliers.md docs/components.md
+.PHONY: setup demo test lint docs examples bench wheels clean docs/demo.md docs/one-step.md docs/comparison.md docs/outliers.md docs/components.md
 
 setup: .venv/dev
 
@@ -27,7 +27,7 @@ lint: setup
 docs: setup
 	$(BIN)/python docs/build_pages.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo "Open site/index.html, or serve it: $(BIN)/python -m http.server --directory site"
+	@echo "Open site/index.html in a browser; it needs no server, and neither does its search"
 
 bench: setup
 	$(BIN)/python benchmarks/bijections.py --out docs/bijections.md
@@ -42,6 +42,11 @@ docs/one-step.md: setup
 docs/comparison.md: setup
 	$(BIN)/python benchmarks/comparison.py
 
+# The core, and the weights that it loads by name; build/ would bring in what is no longer there.
+wheels: setup
+	rm -rf build/lib weights/build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . ./weights
+
 docs/outliers.md: setup
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --requirement benchmarks/tables-peers.txt
 	$(BIN)/python benchmarks/outliers.py --data $(ADBENCH)
@@ -54,4 +59,4 @@ examples: setup
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace examples/*.ipynb
 
 clean:
-	rm -rf .venv build/pages site .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf .venv build/pages site dist weights/build .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,79 +1,52 @@
 """Measure linear dynamics: handwriting, known truths, times, control, speed, and what fails.
 
     python benchmarks/dynamics.py --data FOLDER                 # writes docs/dynamics.md
-    python benchmarks/dynamics.py --data FOLDER --shapes 1 --minutes 0.1 --only handwriting
+    python benchmarks/dynamics.py --data FOLDER --only planted  # one part again, the rest as it was
 
-FOLDER holds the `.mat` files of the LASA handwriting data set. Sections that are not run stay as
-they are on the page. `pip install -r benchmarks/dynamics-peers.txt` adds peers to the same run.
+FOLDER holds the `.mat` files of the LASA handwriting data set. What is made is kept in the scratch
+folder, so that a run that was stopped goes on; the page is written of what there is.
+`pip install -r benchmarks/dynamics-peers.txt` adds peers to the same run.
 """
 
 import argparse
+import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import dynamics_control
+import dynamics_handwriting
 import numpy as np
 import torch
-from dynamics_peers import peers
-from dynamics_systems import double_well, handwriting, lorenz, planted, solved
+from dynamics_handwriting import relative
+from dynamics_peers import Peer, closed_form, libraries
+from dynamics_systems import double_well, lorenz, planted, solved
 from timing import seconds
 from torch import Tensor
 
 from linearizer.applications import LinearDynamics
 from linearizer.applications.linear_dynamics import ForecastError
 from linearizer.display.tables import Page, Table, page_markdown
-from linearizer.errors import NonFiniteError
+from linearizer.errors import LinearizerError, NonFiniteError
 from linearizer.evaluation.dynamics import verdict
 from linearizer.training import DynamicsConfig, train_dynamics
 
-PAGE = Path(__file__).parent.parent / "docs" / "dynamics.md"
-STARTS, PUSH, NEAR = 1000, 0.2, 0.02
-"""Starts that are pushed away, how far, and how near to the goal counts: shares of the extent."""
+DOCS = Path(__file__).parent.parent / "docs"
+SMALL = DynamicsConfig(steps=100, polish=600)
+"""For data without much noise, where the second part of the training does most."""
+FREE = DynamicsConfig(kind="free", steps=100, polish=1000)
 LEAD = """# Linear dynamics, measured
 
 Made by `python benchmarks/dynamics.py --data FOLDER`; FOLDER holds the LASA handwriting data.
-Errors are squared and divided by the variance of the data, so that 1 is the error of the mean.
-[How to use it](how-to/dynamics.md), [the mathematics and the limits](mathematics.md#dynamics)."""
+PyTorch {torch}, one thread, {machine}. Errors are squared and divided by the variance of the data,
+so that 1 is the error of the mean. [How to use it](how-to/dynamics.md),
+[the mathematics and the limits](mathematics.md#dynamics)."""
 
 
 def handwriting_section(args: argparse.Namespace) -> Page:
     """One demonstration of each shape is left out; the others train."""
-    shapes = sorted(file.stem for file in args.data.glob("*.mat"))[: args.shapes]
-    page: list[Table | str] = []
-    for velocity in (False, True):
-        rows, errors = [], []
-        for shape in shapes:
-            points, times = handwriting(args.data, shape, velocity=velocity)
-            model = train_dynamics(
-                points[1:],
-                times[1:],
-                goal=torch.zeros(4 if velocity else 2),
-                max_minutes=args.minutes,
-            )
-            made = model.forecast(points[0][0], times[0]).detach()[:, :2]
-            true = points[0][:, :2]
-            errors.append(relative(made, true))
-            diverged, arrived = pushed(model, points, float(times[0][-1]))
-            rows.append(
-                [
-                    shape,
-                    f"{errors[-1]:.3g}",
-                    f"{warped(made, true):.3g}",
-                    str(diverged),
-                    f"{100 * arrived:.1f} %",
-                ]
-            )
-        what = "positions and velocities" if velocity else "positions alone"
-        page += [
-            f"**{what.capitalize()}.** Over {len(shapes)} shapes the median error is "
-            f"{np.median(errors):.3g}, the largest {max(errors):.3g}. The first demonstration of "
-            f"each is left out; training took {args.minutes:g} minutes a shape at most. The "
-            f"dynamic-time-warping distance is per point, in the unit of the data. {STARTS} "
-            f"starts lie up to {PUSH:.0%} of the extent from those of the demonstrations.",
-            Table(["shape", "error", "warped", "diverging", "at the goal"], rows),
-        ]
-    return page
+    dynamics_handwriting.measure(args)
+    return dynamics_handwriting.page(args, args.pictures)
 
 
 def planted_section(args: argparse.Namespace) -> Page:
@@ -86,69 +59,84 @@ def planted_section(args: argparse.Namespace) -> Page:
         starts = torch.randn(20, len(system.L), generator=random, dtype=torch.float64)
         paths = [system.trajectory(z, long[:count]) for z in starts]
         noisy = [x + 1e-3 * torch.randn(x.shape, generator=random).double() for x in paths]
+        clocks = [long[:count]] * len(noisy)
         new = system.trajectory(torch.ones(len(system.L)).double(), long)
         truth = torch.linalg.eigvals(system.L).numpy()
-        model = train_dynamics(
-            noisy, long[:count], DynamicsConfig(kind="free"), max_minutes=args.minutes
-        )
-        found: dict[str, tuple[np.ndarray, Tensor]] = {
-            "ours": (model.modes().eigenvalues.numpy(), model.forecast(new[0], long).detach())
-        }
-        for name, fit in peers().items():
-            peer = fit(noisy, step)
-            found[name] = peer.eigenvalues, peer.forecast(new[0], len(long))
-        for name, (values, path) in found.items():
+
+        def ours(points: Sequence[Tensor], times: Sequence[Tensor]) -> Peer:
+            model = train_dynamics(points, times, FREE)
+            return Peer(model.modes().eigenvalues.numpy(), model.forecast)
+
+        for name, fit in {"ours": ours, "ours without g": closed_form, **libraries()}.items():
+            began = time.process_time()
+            try:
+                peer = fit(noisy, clocks)
+                path = peer.path(new[0], long).detach()
+            except (ValueError, ArithmeticError, TypeError, RuntimeError) as error:
+                rows.append([system.name, name, type(error).__name__, "", "", ""])
+                continue
+            worst = float((path - new).norm(dim=1).max() / new.norm(dim=1).max())
             rows.append(
-                [system.name, name, f"{distance(values, truth):.2g}", f"{relative(path, new):.2g}"]
-            )
+                [system.name, name, f"{distance(peer.eigenvalues, truth):.2g}",
+                 f"{relative(path, new):.2g}", f"{worst:.2g}",
+                 f"{time.process_time() - began:.2g}"]
+            )  # fmt: skip
+            print("planted:", rows[-1], flush=True)
     return [
         "Noise of standard deviation 0.001, 20 trajectories of 40 rows; forecasts of 400 rows "
-        "from a new start. Of a peer with more eigenvalues the nearest ones count.",
-        Table(["system", "method", "eigenvalues, relative error", "forecast error"], rows),
-    ]
+        "from a new start without noise. Of a method with more eigenvalues the nearest ones "
+        "count. The farthest point is a share of the largest norm on the way.",
+        Table(
+            ["system", "method", "eigenvalues, relative error", "forecast error",
+             "farthest point", "seconds"],
+            rows,
+        ),
+    ]  # fmt: skip
 
 
-def times_section(args: argparse.Namespace) -> Page:
+def times_section(_: argparse.Namespace) -> Page:
     """Trained at two steps; tested at times between and before."""
     system = planted()[1]
     random = torch.Generator().manual_seed(0)
     clocks = [step * torch.arange(30, dtype=torch.float64) for step in (0.1, 0.27)] * 6
     starts = torch.randn(len(clocks), 2, generator=random, dtype=torch.float64)
     paths = [system.trajectory(z, t) for z, t in zip(starts, clocks, strict=True)]
-    model = train_dynamics(paths, clocks, max_minutes=args.minutes)
+    model = train_dynamics(paths, clocks, SMALL)
     start = torch.tensor([0.7, -0.4]).double()
     rows = []
     for name, low, high in (("between 0 and 3", 0.0, 3.0), ("between -1 and 0", -1.0, 0.0)):
         t = low + (high - low) * torch.rand(200, generator=random, dtype=torch.float64)
         true = system.trajectory(start, t)
         x0 = system.decode(start[None])[0]
-        rows.append(
-            [
-                f"error at random times {name}",
-                f"{relative(model.forecast(x0, t).detach(), true):.2g}",
-            ]
-        )
-    x = torch.cat(paths)
-    for dtype in (torch.float32, torch.float64):
+        found = relative(model.forecast(x0, t).detach(), true)
+        rows.append([f"error at random times {name}", "", f"{found:.2g}", ""])
+    x, exact = torch.cat(paths), (torch.float32, torch.float64)
+    for dtype, limit in zip(exact, (1e-5, 1e-10), strict=True):
         one, y = model.to(dtype), x.to(dtype)
-        back = one.backcast(one.forecast(y, 1.3), 1.3)
-        twice, once = one.flow(0.4)(one.flow(0.9)(y)), one.flow(1.3)(y)
-        for what, a, b in (
-            ("forwards and back", back, y),
-            ("flow(s) @ flow(t) = flow(s + t)", twice, once),
-        ):
-            rows.append(
-                [
-                    f"{what}, {str(dtype).removeprefix('torch.')}",
-                    f"{float((a - b).norm() / b.norm()):.1e}",
-                ]
-            )
-    return [Table(["what", "relative error"], rows)]
+        for t in (1.3, 5.0, 20.0):
+            back = one.backcast(one.forecast(y, t), t)
+            twice, once = (one.flow(0.3 * t) @ one.flow(0.7 * t))(y), one.flow(t)(y)
+            for what, a, b in (
+                ("forwards and back", back, y),
+                ("flow(s) @ flow(t) = flow(s + t)", twice, once),
+            ):
+                error = float((a - b).norm() / b.norm())
+                kind = str(dtype).removeprefix("torch.")
+                rows.append(
+                    [f"{what}, over {t:g}, {kind}", f"{growth(one, t):.2g}", f"{error:.1e}",
+                     f"{limit:g}: {'kept' if error <= limit else 'missed'}"]
+                )  # fmt: skip
+    return [
+        "Trained on trajectories at steps of 0.1 and 0.27. The condition number of `e^{Lt}` is by "
+        "how much a rounding of the points in between may grow on the way back, whatever the flow "
+        "is computed in.",
+        Table(["what", "condition", "relative error", "bound"], rows),
+    ]
 
 
-def control_section(args: argparse.Namespace) -> Page:
+def control_section(_: argparse.Namespace) -> Page:
     """The cost of closing the loop around the true plant."""
-    return dynamics_control.section(args.minutes)
+    return dynamics_control.section(DynamicsConfig(steps=100, polish=1200))
 
 
 def speed_section(args: argparse.Namespace) -> Page:
@@ -156,37 +144,52 @@ def speed_section(args: argparse.Namespace) -> Page:
     system = planted()[1]
     t = 0.1 * torch.arange(30, dtype=torch.float64)
     starts = torch.randn(8, 2, generator=torch.Generator().manual_seed(0)).double()
-    model = train_dynamics([system.trajectory(z, t) for z in starts], t, max_minutes=args.minutes)
-    x0 = torch.rand(args.forecasts, 2, generator=torch.Generator().manual_seed(1)).double()
-    later = torch.sort(
-        3 * torch.rand(100, generator=torch.Generator().manual_seed(2)).double()
-    ).values
+    model = train_dynamics([system.trajectory(z, t) for z in starts], t, SMALL)
+    random = torch.Generator().manual_seed(1)
+    x0 = torch.rand(args.forecasts, 2, generator=random).double()
+    later = 3 * torch.rand(100, generator=random).double().sort().values
+    clock = torch.cat([torch.zeros(1).double(), later])
     made: dict[str, Tensor] = {}
 
-    def field(_: float, x: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            return model.velocity(torch.from_numpy(x).reshape(-1, 2)).flatten().numpy()
-
     def ours() -> None:
-        with torch.no_grad():
-            made["ours"] = model.forecast(x0, later)
+        made["ours"] = model.forecast(x0, later)
 
-    def theirs() -> None:
-        clock = np.concatenate([[0.0], later.numpy()])
-        path = solved(field, x0.flatten().numpy(), clock)[1:]
-        made["theirs"] = path.reshape(len(later), -1, 2).movedim(0, 1)
+    def field(_: Tensor | float, x: Tensor) -> Tensor:
+        return model.velocity(x)
 
-    fast, slow = seconds(ours, theirs, rounds=args.rounds)
-    apart = float((made["ours"] - made["theirs"]).norm() / made["theirs"].norm())
-    rows = [["ours, one step", f"{fast:.3g}"], ["scipy's solve_ivp, 1e-9", f"{slow:.3g}"]]
+    def scipy() -> None:
+        def flat(_: float, x: np.ndarray) -> np.ndarray:
+            return field(0.0, torch.from_numpy(x).reshape(-1, 2)).flatten().numpy()
+
+        path = solved(flat, x0.flatten().numpy(), clock.numpy(), 1e-6)[1:]
+        made["scipy"] = path.reshape(len(later), -1, 2).movedim(0, 1)
+
+    calls = {"ours, one step": ours, "SciPy, solve_ivp, 1e-6": scipy}
+    try:
+        from torchdiffeq import odeint  # noqa: PLC0415  (optional)
+
+        def torch_ode() -> None:
+            path = odeint(field, x0, clock, rtol=1e-6, atol=1e-6, method="dopri5")
+            made["torchdiffeq"] = path[1:].movedim(0, 1)
+
+        calls["torchdiffeq, dopri5, 1e-6"] = torch_ode
+    except ImportError:
+        pass
+    with torch.no_grad():
+        took = seconds(*calls.values(), rounds=args.rounds)
+    rows = []
+    for name, one, path in zip(calls, took, made.values(), strict=True):
+        apart = float((path - made["ours"]).norm() / path.norm())
+        rows.append([name, f"{one:.3g}", f"{one / took[0]:.0f}", f"{apart:.1e}"])
     return [
-        f"{len(x0)} forecasts at 100 irregular times, in one process: {slow / fast:.0f} times as "
-        f"fast as solve_ivp on the vector field of the same g. The two differ by {apart:.1e}.",
-        Table(["method", "seconds"], rows),
+        f"{len(x0):,} forecasts at 100 irregular times in float64, in one process and in turn; the "
+        "solvers integrate the vector field of the same g. The median of "
+        f"{args.rounds} rounds.",
+        Table(["method", "seconds", "times ours", "apart from ours"], rows),
     ]
 
 
-def limits_section(args: argparse.Namespace) -> Page:
+def limits_section(_: argparse.Namespace) -> Page:
     """Systems that no bijection makes linear, and what a user is told."""
     page: list[Table | str] = []
     for name, field, dim, length in (
@@ -197,52 +200,65 @@ def limits_section(args: argparse.Namespace) -> Page:
         t = np.linspace(0, length, 120)
         paths = [solved(field, 3 * random.standard_normal(dim), t) for _ in range(12)]
         clock = torch.from_numpy(t)
-        model = train_dynamics(paths[2:], clock, max_minutes=args.minutes)
-        error: ForecastError | None
-        try:
-            error = model.error(paths[:2], clock)
-        except NonFiniteError:
-            error = None
-        page.append(f"**{name}.** {verdict(error)}")
+        for kind in ("stable", "free"):
+            model = train_dynamics(paths[2:], clock, DynamicsConfig(kind=kind))  # type: ignore[arg-type]
+            error: ForecastError | None
+            try:
+                error = model.error(paths[:2], clock)
+            except NonFiniteError:
+                error = None
+            page.append(f'**{name}**, `kind="{kind}"`: {verdict(error)}')
+            print("limits:", page[-1], flush=True)
     return page
 
 
-def relative(made: Tensor, true: Tensor) -> float:
-    """Squared error over the variance of what is true, both of all coordinates."""
-    return float((made - true).square().sum() / (true - true.mean(0)).square().sum())
+def bad_section(_: argparse.Namespace) -> Page:
+    """What is refused, in the words that a user gets."""
+    t = torch.linspace(0, 1, 6).double()
+    x = torch.stack([torch.exp(-t), torch.exp(-2 * t)], 1)
+    gap = x.clone()
+    gap[2, 0] = torch.nan
+    model = LinearDynamics.fit(_identity(), [x], [t])
+    cases: dict[str, Callable[[], object]] = {
+        "decreasing times": lambda: train_dynamics([x], t.flip(0)),
+        "a gap (NaN)": lambda: train_dynamics([gap], t),
+        "a trajectory of one point": lambda: train_dynamics([x, x[:1]], [t, t[:1]]),
+        "inputs of another length": lambda: dynamics_control.ControlledDynamics.fit(
+            model, [x], [t], [torch.ones(4, 1).double()]
+        ),
+        "growth where stability is asked for": lambda: LinearDynamics.fit(
+            _identity(), [x.flip(0)], [t], stable=True
+        ),
+    }
+    rows = []
+    for name, call in cases.items():
+        try:
+            call()
+            rows.append([name, "nothing: it is accepted"])
+        except LinearizerError as error:
+            rows.append([name, f"`{type(error).__name__}`: {error}"])
+    whole = train_dynamics([gap, x], t, DynamicsConfig(steps=1, polish=0), missing="skip")
+    rows.append(['a gap, `missing="skip"`', f"trains, on {whole.dim} coordinates"])
+    return [Table(["given", "told"], rows)]
 
 
-def distance(found: np.ndarray, truth: np.ndarray) -> float:
+def _identity() -> torch.nn.Module:
+    import linearizer as lz  # noqa: PLC0415
+
+    return lz.Identity(2)
+
+
+def growth(model: LinearDynamics, t: float) -> float:
+    """The condition number of `e^{Lt}`."""
+    E = model.double().generator.propagators(torch.tensor(t).double())
+    return float(torch.linalg.cond(E))
+
+
+def distance(found: np.ndarray | None, truth: np.ndarray) -> float:
     """The largest relative distance of a true eigenvalue from the nearest one found."""
+    if found is None or not len(found):
+        return float("nan")
     return float((np.abs(found[None] - truth[:, None]).min(1) / np.abs(truth)).max())
-
-
-def warped(a: Tensor, b: Tensor) -> float:
-    """The dynamic-time-warping distance of two paths, per point of the longer one."""
-    costs = torch.cdist(a.double(), b.double()).numpy()
-    total = np.full((len(a) + 1, len(b) + 1), np.inf)
-    total[0, 0] = 0
-    for i in range(len(a)):
-        for j in range(len(b)):
-            total[i + 1, j + 1] = costs[i, j] + min(total[i, j], total[i, j + 1], total[i + 1, j])
-    return float(total[-1, -1] / max(len(a), len(b)))
-
-
-def pushed(model: LinearDynamics, points: Sequence[Tensor], duration: float) -> tuple[int, float]:
-    """Of starts that are pushed away: how many diverge, and the share that comes to the goal."""
-    x = torch.cat([*points])
-    extent = x.amax(0) - x.amin(0)
-    random = torch.Generator().manual_seed(0)
-    firsts = torch.stack([p[0] for p in points])
-    starts = firsts[torch.randint(len(firsts), (STARTS,), generator=random)]
-    starts = starts + PUSH * extent * (2 * torch.rand(starts.shape, generator=random) - 1)
-    z = model.encode(starts)
-    path = model.decode(model.advance(z, torch.tensor([1.0, 2.0, 10.0, 100.0]) * duration)).detach()
-    lost = ~path.isfinite().flatten(1).all(1) | ((path - x.mean(0)).abs() > 10 * extent).flatten(
-        1
-    ).any(1)
-    near = (path[:, -1, :2] - model.equilibrium()[:2]).norm(dim=1) <= NEAR * extent[:2].norm()
-    return int(lost.sum()), float(near.double().mean())
 
 
 SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
@@ -252,40 +268,42 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
     "control": ("Control", control_section),
     "speed": ("Speed", speed_section),
     "limits": ("What does not fit", limits_section),
+    "bad": ("Bad input", bad_section),
 }
 
 
-def write(page: Path, made: dict[str, str]) -> None:
-    """Replace the sections that were made."""
-    old = page.read_text(encoding="utf-8") if page.exists() else ""
-    texts = {
-        part.partition("\n")[0]: part.partition("\n")[2].strip() for part in old.split("\n## ")
-    }
-    parts = [
-        f"## {t}\n\n{made.get(t) or texts.get(t) or 'Not measured yet.'}"
-        for t, _ in SECTIONS.values()
-    ]
-    page.write_text("\n\n".join([LEAD, *parts]) + "\n", encoding="utf-8")
+def write(args: argparse.Namespace) -> None:
+    """The page of what is in the scratch folder."""
+    parts = [LEAD.format(torch=torch.__version__, machine=platform.machine())]
+    for name, (title, _) in SECTIONS.items():
+        file = args.scratch / f"{name}.md"
+        text = file.read_text(encoding="utf-8") if file.is_file() else "Not measured yet."
+        parts.append(f"## {title}\n\n{text.strip()}")
+    args.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the LASA .mat files")
     parser.add_argument("--shapes", type=int, default=30, help="shapes of handwriting")
-    parser.add_argument("--minutes", type=float, default=2.0, help="per training, at most")
+    parser.add_argument("--positions-only", action="store_true", help="handwriting, no velocities")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=[*SECTIONS])
+    parser.add_argument("--scratch", type=Path, default=Path("runs/dynamics-page"))
     parser.add_argument("--forecasts", type=int, default=10_000, help="in the section on speed")
     parser.add_argument("--rounds", type=int, default=3, help="of what is timed")
-    parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--out", type=Path, default=DOCS / "dynamics.md")
+    parser.add_argument("--pictures", type=Path, default=DOCS / "images")
     args = parser.parse_args()
     if "handwriting" in args.only and not (args.data and any(args.data.glob("*.mat"))):
         parser.error("expected a folder of .mat files, got none; name it with --data")
+    args.scratch.mkdir(parents=True, exist_ok=True)
     for name in args.only:
         title, section = SECTIONS[name]
         started = time.perf_counter()
         text = page_markdown(section(args)).strip()
         print(f"## {title} ({time.perf_counter() - started:.0f} s)\n\n{text}\n", flush=True)
-        write(args.out, {title: text})
+        (args.scratch / f"{name}.md").write_text(text, encoding="utf-8")
+        write(args)
 
 
 if __name__ == "__main__":

@@ -81,8 +81,12 @@ def double_well(_: float, x: np.ndarray) -> np.ndarray:
 
 
 def solved(
-    field: Callable[[float, np.ndarray], np.ndarray], start: np.ndarray, times: np.ndarray
+    field: Callable[[float, np.ndarray], np.ndarray],
+    start: np.ndarray,
+    times: np.ndarray,
+    tolerance: float = 1e-9,
 ) -> Tensor:
     """Points (T, d) of a trajectory by SciPy."""
-    found = solve_ivp(field, (times[0], times[-1]), start, t_eval=times, rtol=1e-9, atol=1e-9)
+    span = times[0], times[-1]
+    found = solve_ivp(field, span, start, t_eval=times, rtol=tolerance, atol=tolerance)
     return torch.from_numpy(found.y.T.copy())

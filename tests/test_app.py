@@ -178,13 +178,27 @@ def test_a_huge_image_is_refused_by_its_header(tmp_path, monkeypatch):
         raise AssertionError("it was decoded")
 
     path = tmp_path / "huge.png"
-    path.write_bytes(png(8000, 5000, "1"))
+    path.write_bytes(png(12000, 8000, "1"))
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
-    with pytest.raises(RangeError, match="at most 20 megapixels in the upload, got 8000×5000"):
+    with pytest.raises(RangeError, match="at most 89 megapixels in the upload, got 12000×8000"):
         photo_from(str(path), grey=False, max_side=9)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(RangeError, match="at most 20 megapixels"):
         decode_image(path.read_bytes(), "it", max_pixels=20_000_000)
+
+
+def test_a_large_photograph_is_reduced_as_it_is_decoded(tmp_path, monkeypatch):
+    Image.radial_gradient("L").resize((6000, 8000)).convert("RGB").save(tmp_path / "large.jpg")
+    sizes, thumbnail = [], Image.Image.thumbnail
+
+    def seen(image, size, *rest):
+        sizes.append(image.size)
+        thumbnail(image, size, *rest)
+
+    monkeypatch.setattr(Image.Image, "thumbnail", seen)
+    image = photo_from(str(tmp_path / "large.jpg"), grey=False, max_side=384)
+    assert image.shape == (3, 384, 288)
+    assert sizes == [(750, 1000)]  # an eighth, as it came out of the decoder
 
 
 # Playground
@@ -525,3 +539,23 @@ def test_help_names_every_option(monkeypatch):
     for option in ("--port", "--host", "--style", "--flow"):
         assert option in done.stdout
     assert done.returncode == 0
+
+
+def test_an_untouched_canvas_holds_its_first_digit_and_a_cleared_one_none():
+    from linearizer.app.digit_pad import DigitPad
+
+    pad = DigitPad(Models(), "draw", "d", seed=1, first=2)
+    first = pad.digit(pad.start(), 28)
+    for unfilled in ({"image": "", "drawn": False, "touched": False, "choices": []}, None):
+        assert torch.equal(pad.digit(unfilled, 28), first)
+    with pytest.raises(RangeError, match="empty canvas"):
+        pad.digit({"image": "", "drawn": False, "touched": True}, 28)
+
+
+def test_a_picture_that_is_no_digit_is_told_in_words():
+    digits = Digits.load("mnist")
+    digit = digits.generated(1, 0)[0]
+    ramp = digit_from(torch.linspace(-1, 1, 28).expand(1, 28, 28), 28)
+    assert "no digit" not in one_step.inversion(digits, [digit])[1]
+    assert "**This is no digit to the model.**" in one_step.inversion(digits, [ramp])[1]
+    assert "**Picture 2 is no digit" in one_step.inversion(digits, [digit, ramp])[1]

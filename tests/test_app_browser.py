@@ -159,11 +159,11 @@ def test_sampling_inverting_and_walking(page, shots, tmp_path):
     assert "expected one or two images, got none; upload" in told(page)
     for kind, content, words in (
         ("text", b"no image at all", "expected an image in the upload, got something unreadable"),
-        ("huge", None, "at most 20 megapixels in the upload, got 8000×5000 pixels"),
+        ("huge", None, "at most 89 megapixels in the upload, got 12000×8000 pixels"),
     ):
         path = tmp_path / f"{kind}.png"
         if content is None:
-            Image.new("1", (8000, 5000)).save(path)
+            Image.new("1", (12000, 8000)).save(path)
         else:
             path.write_bytes(content)
         upload(page, "#images", [path])
@@ -178,7 +178,15 @@ def test_sampling_inverting_and_walking(page, shots, tmp_path):
     upload(page, "#images", names)
     assert len(changed(page, "#inverse", [])) == 6
     assert len(changed(page, "#image-line", [])) == 18
+    assert "no digit" not in page.inner_text("#closeness")
     page.screenshot(path=shots / "inverted.png", full_page=True)
+    page.locator("#images").get_by_label("Clear").click()
+    before = sources(page, "#inverse")
+    Image.radial_gradient("L").resize((7000, 6000)).save(tmp_path / "large.jpg")
+    upload(page, "#images", [tmp_path / "large.jpg"])
+    changed(page, "#inverse", before)
+    until(lambda: "This is no digit to the model" in page.inner_text("#closeness"), 10)
+    assert "This is no digit to the model" in page.inner_text("#closeness")
 
 
 def upload(page, where, paths):
@@ -230,6 +238,54 @@ def test_a_digit_is_damaged_and_projected(page, shots):
     page.wait_for_timeout(1000)
     assert sources(page, "#projection") == mine, "what was drawn stays"
     page.screenshot(path=shots / "projected.png", full_page=True)
+
+
+@pytest.mark.parametrize("wait", [0, 300, 1000])
+def test_who_is_quicker_than_the_first_answer_gets_it_all_the_same(page, wait):
+    """Project is pressed before the browser has the digit that the canvas starts with."""
+    opened(page, "Projector")
+    page.wait_for_timeout(wait)
+    button(page, "project")
+    assert len(changed(page, "#projection", [])) == 5
+    page.wait_for_timeout(2000)
+    assert not page.locator(".toast-body").count()
+
+
+def test_what_is_drawn_before_the_first_answer_stays(page):
+    opened(page, "Projector")
+    drawn(page, "#digit")
+    first = changed(page, "#projection", [])
+    page.wait_for_timeout(1000)
+    button(page, "project")
+    mine = changed(page, "#projection", first)
+    assert mine[0] != first[0], "the digit is the drawn one, not the first"
+
+
+@pytest.fixture
+def telephone(server, browser):
+    """The page on a screen of 420 pixels, which is touched."""
+    context = browser.browser.new_context(
+        viewport={"width": 420, "height": 900}, has_touch=True, is_mobile=True
+    )
+    context.set_default_timeout(40_000)
+    page = context.new_page()
+    page.goto(server[0])
+    page.wait_for_selector("#sums img")
+    yield page
+    context.close()
+
+
+def test_on_a_telephone_all_tabs_and_whole_rows_are_seen(telephone, shots):
+    for name, result in {**FIRST, "Classes": "#way img"}.items():
+        telephone.get_by_role("tab", name=name, exact=True).tap()
+        telephone.wait_for_selector(result)
+        telephone.wait_for_timeout(500)
+        assert telephone.evaluate("document.documentElement.scrollWidth") <= 420
+        hidden = telephone.eval_on_selector_all(
+            ".board", "all => all.filter(b => b.scrollWidth > b.clientWidth + 1).length"
+        )
+        assert not hidden, f"pictures of {name} are cut off"
+        telephone.screenshot(path=shots / f"{name}-420.png".replace(" ", "-"), full_page=True)
 
 
 def test_nothing_leaves_this_machine_and_mistakes_are_no_failures(server, page, requests):

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
-    ("_checks", "_extras", "_files", "_random", "measurement"),
-    ("_modes", "_differentiable", "_gate"),
+    ("_checks", "_extras", "_files", "_names", "_random", "measurement"),
+    ("_modes", "_differentiable", "_gate", "_brief"),
     ("_rotation",),
     ("saving",),
     ("bijections", "operators", "conditioners"),
@@ -29,14 +29,16 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("laws",),
     ("testing",),
     ("applications", "data", "display", "metrics", "runs"),
-    ("training", "verification", "export"),
+    ("training", "verification", "export", "loading"),
+    ("_public",),
     ("evaluation", "sklearn"),
     ("app",),
     ("cli",),
     ("__main__",),
 )
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
-CORE = {part for part, level in LEVEL.items() if level <= LEVEL["testing"]} | {"__init__"}
+CORE = {part for part, level in LEVEL.items() if level <= LEVEL["testing"]}
+CORE |= {"__init__", "_public", "loading"}
 BUILT_ON = {"conditional_flow": {"one_step_flow"}}
 """A component of the one is the other."""
 APART = {"bijections", "operators", "conditioners"}
@@ -171,7 +173,8 @@ def test_core_needs_torch_alone() -> None:
 def test_import_is_light() -> None:
     """`import linearizer` takes at most 0.3 s beyond torch, and loads no optional package."""
     code = (
-        "import torch, sys, time; start = time.perf_counter(); import linearizer; "
+        "import torch, sys, time; start = time.perf_counter(); "
+        "import linearizer; linearizer.Linearizer; "
         "print(time.perf_counter() - start, *{name.split('.')[0] for name in sys.modules})"
     )
     runs = [
@@ -183,3 +186,8 @@ def test_import_is_light() -> None:
     extra = min(float(seconds) for seconds, *_ in runs)  # other programs can only add to it
     assert extra <= 0.3, f"{extra:.2f} s beyond torch"
     assert not OPTIONAL & set(runs[0])
+
+
+def test_what_needs_no_names_does_not_wait_for_torch() -> None:
+    code = "import linearizer.errors, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,9 @@
 """The command line is thin: few files, apart from each other, and nothing is measured in them."""
 
 import ast
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -14,12 +17,15 @@ pytest.importorskip("lightning")
 
 from linearizer import errors, runs
 from linearizer.cli import train as train_commands
+from linearizer.cli.groups import Place
+from linearizer.cli.main import SECTIONS
 from linearizer.cli.options import takes
 from test_architecture import ROOT, imports
 
 CLI = ROOT / "cli"
 FILES = sorted(CLI.glob("*.py"))
-COMMANDS = [path for path in FILES if path.stem not in {"__init__", "main", "options"}]
+SHARED = {"__init__", "groups", "options"}
+COMMANDS = [path for path in FILES if path.stem not in SHARED | {"main"}]
 RUNS = [runs.DemoRun, runs.DynamicsRun, runs.OneStepRun, runs.ProjectorRun, runs.StyleRun]
 MEASURING = ("torchmetrics", "linearizer.metrics", "linearizer.laws", "linearizer.testing")
 
@@ -37,12 +43,47 @@ def of_other_commands(path: Path, source: str) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module == "linearizer.cli"
         for alias in node.names
     }
-    others = {f"linearizer.cli.{other.stem}" for other in FILES} - {"linearizer.cli.options"}
+    others = {f"linearizer.cli.{other.stem}" for other in FILES if other.stem not in SHARED}
     return named & (others - {f"linearizer.cli.{path.stem}"})
 
 
-def test_the_command_line_has_at_most_eleven_files() -> None:
-    assert len(FILES) <= 11
+def test_the_command_line_has_at_most_twelve_files() -> None:
+    assert len(FILES) <= 12
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [pair for part in SECTIONS.values() for pair in part.items()]
+)
+def test_the_list_of_commands_says_of_each_what_its_help_begins_with(
+    name: str, place: Place
+) -> None:
+    thing = place.load()
+    whole = thing.info.help if hasattr(thing, "info") else thing.__doc__
+    assert " ".join(whole.partition("\n\n")[0].split()) == place.summary
+
+
+def test_every_command_is_in_one_section() -> None:
+    names = [name for part in SECTIONS.values() for name in part]
+    assert len(names) == len(set(names))
+    lists = linearizer("--help", width=200).stdout.partition(f"{next(iter(SECTIONS))}:")[2]
+    assert re.findall(r"^  (\w+) ", lists, re.MULTILINE) == names
+
+
+def test_help_waits_for_nothing_that_is_slow_to_import() -> None:
+    """Torch is most of the seconds that help would take; it says all without it."""
+    code = (
+        "import sys; sys.argv = ['linearizer', '--help']\nfrom linearizer.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print({'torch', 'lightning', 'numpy', 'PIL'} & sys.modules.keys() or 'light')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "light"
+
+
+def test_a_command_that_is_mistyped_is_guessed() -> None:
+    done = linearizer("smaple", "mnist")
+    assert done.returncode == 2
+    assert "Did you mean 'sample'?" in done.stderr
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda p: p.stem)

@@ -25,7 +25,7 @@ from PIL import Image
 
 from linearizer.applications import ConditionalFlow, LinearDynamics, OneStepFlow, StyleTransfer
 from linearizer.bijections import Identity
-from linearizer.cli.main import app
+from linearizer.cli.main import SECTIONS
 from linearizer.data import load_digits
 from linearizer.flows import StableGenerator
 from linearizer.training import PRESETS
@@ -62,7 +62,7 @@ VALID = {
         "--kernel": 1,
         **SMALL,
     },
-    "dynamics fit": {"files": "{series}", **SMALL},
+    "dynamics fit": {"files": "{series}", "--polish": 0, **SMALL},
     "dynamics forecast": {
         "run": "{dynamics}",
         "--start": "1,2",
@@ -118,14 +118,17 @@ TEXTS = ["", " ", "x", "[/x]", "a=b", "=1", "calm=nan", "calm=inf", "a/b", "n" *
 MODELS = ["digits", "projector", "style", "hf:none/none", "hf:", "{root}/damaged", "{root}/noted"]
 
 
-def commands(group=app, prefix=""):
+def commands():
     """The functions of all commands by their names."""
     found = {}
-    for command in group.registered_commands:
-        name = command.name or command.callback.__name__.replace("_", "-")
-        found[prefix + name] = command.callback
-    for below in group.registered_groups:
-        found |= commands(below.typer_instance, f"{prefix}{below.name} ")
+    for section in SECTIONS.values():
+        for name, place in section.items():
+            thing = place.load()
+            for command in getattr(thing, "registered_commands", ()):
+                below = command.name or command.callback.__name__.replace("_", "-")
+                found[f"{name} {below}"] = command.callback
+            if not hasattr(thing, "registered_commands"):
+                found[name] = thing
     return found
 
 

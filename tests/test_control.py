@@ -1,5 +1,6 @@
 """Dynamics with inputs: exact steps, their fit, and the feedback of least cost."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor
 
 import linearizer as lz
 from linearizer.applications import LinearDynamics
-from linearizer.applications.linear_dynamics import ControlledDynamics
+from linearizer.applications.linear_dynamics import ControlledDynamics, ImprovedFeedback
 from linearizer.errors import DtypeError, NonFiniteError, RangeError, ShapeError
 from linearizer.flows import FreeGenerator
 from linearizer.testing import perturb_
@@ -129,3 +130,58 @@ def test_what_is_refused() -> None:
         model.regulator(torch.eye(3).double(), torch.eye(3).double())
     with pytest.raises(DtypeError):
         model.regulator(torch.eye(3), torch.eye(2))
+
+
+# Improving a feedback ------------------------------------------------------------------------
+
+A2 = torch.tensor([[0.0, 1.0], [1.0, -0.1]], dtype=torch.float64)
+B2 = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+Q2, R2 = torch.diag(torch.tensor([2.0, 1.0]).double()), torch.tensor([[0.5]]).double()
+
+
+def improved(gain: Tensor) -> ImprovedFeedback:
+    """Of a linear system under `u = -K x`."""
+    loop = LinearDynamics(lz.Identity(2), FreeGenerator(A2 - B2 @ gain))
+    return ImprovedFeedback(loop, lambda x: -x @ gain.mT, B2, Q2, R2)
+
+
+def test_the_cost_of_a_feedback_is_that_of_lyapunov() -> None:
+    from scipy.linalg import solve_continuous_lyapunov
+
+    K = torch.tensor([[4.0, 3.0]]).double()
+    closed = (A2 - B2 @ K).numpy()
+    M = torch.from_numpy(solve_continuous_lyapunov(closed.T, -(Q2 + K.mT @ R2 @ K).numpy()).copy())
+    x = draws(7, 2)
+    better = improved(K)
+    torch.testing.assert_close(better.cost(x), ((x @ M) * x).sum(-1), rtol=1e-5, atol=0)
+    torch.testing.assert_close(better.input(x), -x @ M @ B2 / R2, rtol=1e-5, atol=1e-8)
+
+
+def test_improving_again_and_again_is_optimal() -> None:
+    from scipy.linalg import solve_continuous_are
+
+    K = torch.tensor([[6.0, 1.5]]).double()
+    costs = []
+    x = draws(1, 2)
+    for _ in range(6):
+        better = improved(K)
+        costs.append(float(better.cost(x)))
+        K = -torch.cat([better.input(e[None]) for e in torch.eye(2).double()]).mT
+    assert all(b <= a + 1e-6 for a, b in pairwise(costs))
+    assert costs[-1] < 0.5 * costs[0]
+    P = solve_continuous_are(A2.numpy(), B2.numpy(), Q2.numpy(), R2.numpy())
+    torch.testing.assert_close(K, torch.linalg.solve(R2, B2.mT @ torch.from_numpy(P)), rtol=1e-4,
+                               atol=0)  # fmt: skip
+
+
+def test_a_feedback_that_is_not_to_be_improved_says_so() -> None:
+    K = torch.tensor([[4.0, 3.0]]).double()
+    with pytest.raises(RangeError, match="a feedback that comes to the goal"):
+        improved(0 * K)
+    loop = LinearDynamics(lz.Identity(2), FreeGenerator(A2 - B2 @ K))
+    for wrong in ((B2.mT, Q2, R2), (B2, R2, R2), (B2, Q2, Q2)):
+        with pytest.raises(ShapeError):
+            ImprovedFeedback(loop, lambda x: -x @ K.mT, *wrong)
+    late = LinearDynamics(lz.Identity(2), FreeGenerator(A2 - B2 @ K), delays=1)
+    with pytest.raises(RangeError, match="without delays"):
+        ImprovedFeedback(late, lambda x: -x @ K.mT, B2[:1], Q2[:1, :1], R2)

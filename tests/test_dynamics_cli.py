@@ -20,7 +20,7 @@ from linearizer.errors import FileFormatError, RangeError
 from linearizer.evaluation.dynamics import modes_table, verdict
 from linearizer.verification import verify
 
-TINY = ["--steps", 50, "--depth", 1, "--width", 4, "--batch-size", 16]
+TINY = ["--steps", 50, "--polish", 20, "--depth", 1, "--width", 4, "--batch-size", 16]
 
 
 def spiral(k: int) -> list[tuple[float, float, float]]:
@@ -312,7 +312,7 @@ def test_what_is_no_table_is_refused(
     [
         ([(1, 1, 1), (0, 2, 2)], [], "increasing times"),
         ([(0, 1, 1)], [], "two points or more"),
-        ([(0, 1, ""), (1, 2, 2), (2, 3, 3)], [], "missing='skip'"),
+        ([(0, 1, ""), (1, 2, 2), (2, 3, 3)], [], "leave those rows out by --missing skip"),
         ([(0, 1, 1), (1, 2, 2)], ["--goal", "1"], "goal of 2 numbers"),
         ([(0, 1, 1), (1, 2, 2)], ["--columns", "x"], "add padding or delays"),
         ([(0, 1, 1), (1, 2, 2)], ["--columns", "x,z"], "column 'z'"),

@@ -9,16 +9,17 @@ from torch import Tensor, nn
 
 import linearizer as lz
 from linearizer.applications import LinearDynamics
-from linearizer.errors import NonFiniteError, RangeError, ShapeError
+from linearizer.errors import FileFormatError, NonFiniteError, RangeError, ShapeError
 from linearizer.flows import ConservativeGenerator, FreeGenerator, StableGenerator
 
 pytest.importorskip("lightning")
 
 from linearizer.training import DynamicsConfig, RollOutTraining, train_dynamics
+from linearizer.training.dynamics_start import first_generator, set_matrix
 from linearizer.training.early_stopping import StopEarly
 from linearizer.training.roll_outs import RollOutPairs
 
-QUICK = DynamicsConfig(depth=2, width=16, steps=100, batch_size=64)
+QUICK = DynamicsConfig(depth=2, width=16, steps=100, polish=20, batch_size=64)
 
 
 def bent(count: int, dtype: torch.dtype = torch.float32) -> tuple[list[Tensor], list[Tensor]]:
@@ -130,7 +131,119 @@ def test_early_stopping_resumes() -> None:
     assert torch.equal(module.weight, weight)
 
 
+# The start -----------------------------------------------------------------------------------
+
+TURNING = torch.tensor([[-0.1, 9.0], [-0.5, -0.4]], dtype=torch.float64)
+"""Stable, but not in its basis: its symmetric part has a positive eigenvalue."""
+
+
+def linear_runs(L: Tensor, count: int = 4) -> tuple[list[Tensor], list[Tensor]]:
+    random = torch.Generator().manual_seed(0)
+    t = torch.linspace(0, 1, 60, dtype=torch.float64)
+    starts = torch.randn(count, len(L), generator=random, dtype=torch.float64)
+    E = torch.linalg.matrix_exp(t[:, None, None] * L)
+    return [E @ z for z in starts], [t] * count
+
+
+@pytest.mark.parametrize("kind", [FreeGenerator, StableGenerator])
+def test_training_begins_at_the_spectrum_of_a_linear_system(kind: type) -> None:
+    basis, generator = first_generator(kind, *linear_runs(TURNING), 5.0)
+    found = torch.linalg.eigvals(generator.to_dense().detach())
+    expected = torch.linalg.eigvals(TURNING)
+    torch.testing.assert_close(
+        found.imag.sort().values, expected.imag.sort().values, rtol=1e-2, atol=0
+    )
+    torch.testing.assert_close(found.real, expected.real, rtol=0, atol=0.2)
+    torch.testing.assert_close(basis, basis.mT)
+    assert bool((torch.linalg.eigvalsh(basis) > 0).all())
+
+
+def test_what_turns_without_loss_begins_as_a_turn() -> None:
+    _, generator = first_generator(
+        ConservativeGenerator, *linear_runs(torch.tensor([[0.0, 9.0], [-1.0, 0.0]]).double()), 5.0
+    )
+    found = torch.linalg.eigvals(generator.to_dense().detach())
+    torch.testing.assert_close(found.imag.max(), torch.tensor(3.0).double(), rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("kind", [FreeGenerator, StableGenerator, ConservativeGenerator])
+def test_directions_without_data_begin_at_random(kind: type) -> None:
+    runs, times = linear_runs(TURNING)
+    padded = [torch.cat([z, torch.zeros_like(z)], 1) for z in runs]
+    _, generator = first_generator(kind, padded, times, 5.0)
+    assert bool((torch.linalg.eigvals(generator.to_dense().detach()).abs() > 1e-3).all())
+
+
+def test_what_grows_begins_bounded() -> None:
+    runs, times = linear_runs(torch.diag(torch.tensor([60.0, -900.0]).double()))
+    _, free = first_generator(FreeGenerator, runs, times, 5.0)
+    rates = torch.linalg.eigvals(free.to_dense().detach()).real
+    assert float(rates.max()) <= 5.0 + 1e-9
+    assert float(rates.min()) >= -50.0 - 1e-9
+    _, stable = first_generator(StableGenerator, runs, times, 5.0)
+    assert float(torch.linalg.eigvals(stable.to_dense().detach()).real.max()) < 0
+
+
+def test_a_linear_layer_takes_any_positive_definite_matrix() -> None:
+    layer = lz.LULinear(3, permutation=torch.arange(3), log_scale_bound=4.0).double()
+    A = torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).double()
+    T = A @ A.mT + 0.1 * torch.eye(3)
+    set_matrix(layer, T)
+    x = torch.randn(5, 3, dtype=torch.float64)
+    torch.testing.assert_close(layer(x), x @ T)
+
+
 # Training ----------------------------------------------------------------------------------
+
+
+def test_the_spectrum_of_a_bent_oscillator_is_found() -> None:
+    """A system that a bijection makes linear: eigenvalues to a few thousandths, from noise."""
+    L = torch.tensor([[-0.2, -2.0], [2.0, -0.2]], dtype=torch.float64)
+    random = torch.Generator().manual_seed(0)
+    t = 0.05 * torch.arange(40, dtype=torch.float64)
+    starts = torch.randn(12, 2, generator=random, dtype=torch.float64)
+    paths = [torch.linalg.matrix_exp(t[:, None, None] * L) @ z for z in starts]
+    bent_paths = [torch.stack([z[:, 0], z[:, 1] + 0.5 * z[:, 0] ** 2], 1) for z in paths]
+    noisy = [x + 1e-3 * torch.randn(x.shape, generator=random).double() for x in bent_paths]
+    config = DynamicsConfig(kind="free", depth=2, width=16, steps=20, polish=200)
+    model = train_dynamics(noisy, t, config)
+    found = model.modes().eigenvalues
+    assert float((found.real + 0.2).abs().max()) < 0.02
+    assert float((found.imag.abs() - 2).abs().max()) < 0.02
+
+
+def test_a_polish_never_makes_it_worse() -> None:
+    data, clocks = bent(6)
+    rough = train_dynamics(data, clocks, replace(QUICK, polish=0), held_out=0.0)
+    fine = train_dynamics(data, clocks, replace(QUICK, polish=40), held_out=0.0)
+    assert fine.error(data, clocks).forecast < rough.error(data, clocks).forecast
+
+
+def test_frames_are_trajectories() -> None:
+    pandas = pytest.importorskip("pandas")
+    data, clocks = bent(3, torch.float64)
+    dates = [pandas.to_datetime(t.numpy(), unit="s", utc=True) for t in clocks]
+    frames = [
+        pandas.DataFrame(x.numpy(), columns=["x", "y"], index=index)
+        for x, index in zip(data, dates, strict=True)
+    ]
+    config = replace(QUICK, steps=5)
+    model = train_dynamics(frames, config=config)
+    same = train_dynamics(data, [t - 0.0 for t in clocks], config)
+    x0 = data[0][0]
+    torch.testing.assert_close(
+        model.forecast(x0, 5.0), same.forecast(x0, 5.0), rtol=1e-2, atol=1e-1
+    )
+    for wrong, error in (
+        ([frames[0], frames[1][["x"]]], RangeError),
+        ([], RangeError),
+        (data, RangeError),
+        (frames[0].assign(x="a"), FileFormatError),
+        (frames[0].set_index(pandas.Index(["a"] * 25)), FileFormatError),
+        ([frames[0], frames[1].reset_index(drop=True)], FileFormatError),
+    ):
+        with pytest.raises(error):
+            train_dynamics(wrong, config=config)
 
 
 def test_a_bent_system_is_learned() -> None:
@@ -154,7 +267,7 @@ def test_kinds_padding_and_delays(kind: str, generator: type) -> None:
     t = torch.linspace(0, 5, 40)
     data = [torch.sin(2 * t + i)[:, None] for i in range(3)]
     config = DynamicsConfig(
-        kind=kind, padding=1, delays=1, depth=1, width=8, steps=20, batch_size=16
+        kind=kind, padding=1, delays=1, depth=1, width=8, steps=20, polish=20, batch_size=16
     )
     model = train_dynamics(data, t, config, goal=torch.tensor([0.5]))
     assert type(model.generator) is generator

@@ -169,3 +169,37 @@ def test_where_there_is_no_real_logarithm() -> None:
     for diagonal in ([-1.0, 2.0], [0.0, 2.0]):
         with pytest.raises(NoRealRootError, match="logarithm"):
             lz.linalg.logm(lz.Diagonal(torch.tensor(diagonal)))
+
+
+# Starts for training ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_near_a_generator_of_the_class_is_that_one(cls: type[Generator]) -> None:
+    L = made(cls).to_dense().detach()
+    near = cls.near(L, rate=0.1)
+    torch.testing.assert_close(near.to_dense().detach(), L)
+    assert all(p.requires_grad for p in near.parameters())
+    assert [*near.parameters()]
+
+
+@given(seeds)
+def test_near_any_matrix_is_of_the_class(seed: int) -> None:
+    M = torch.randn(4, 4, generator=torch.Generator().manual_seed(seed)).double()
+    stable = StableGenerator.near(M, rate=2.0).to_dense().detach()
+    assert float(torch.linalg.eigvalsh((stable + stable.mT) / 2).max()) <= -0.04 + 1e-12
+    torch.testing.assert_close(stable - stable.mT, M - M.mT)
+    turning = ConservativeGenerator.near(M).to_dense().detach()
+    torch.testing.assert_close(turning, (M - M.mT) / 2)
+    assert torch.equal(FreeGenerator.near(M).to_dense().detach(), M)
+
+
+def test_flows_of_float32_are_as_exact_as_float32_can_be() -> None:
+    L = torch.tensor([[-3.0, 40.0], [-40.0, -0.1]])
+    exact = torch.linalg.matrix_exp(7.3 * L.double())
+    for found in (
+        FreeGenerator(L).flow(7.3).to_dense(),
+        FreeGenerator(L).propagators(torch.tensor(7.3, dtype=torch.float64)),
+    ):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, exact.float(), rtol=1e-6, atol=0)

@@ -91,3 +91,27 @@ def test_the_styles_stylize_photographs_of_any_size(sides):
         assert torch.equal(exact[..., : sides[0], : sides[1]], styled)
         again = model.stylize(model.undo(exact, name), name)
         torch.testing.assert_close(again, exact, rtol=0.0, atol=0.02)
+
+
+def test_the_names_of_all_models_are_known():
+    from linearizer.saving.saveable import SHIPPED
+
+    assert set(SHIPPED) == set(NAMES)
+
+
+def test_weights_that_are_not_installed_say_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("linearizer.saving.saveable.PRETRAINED", tmp_path)
+    for name in NAMES:
+        with pytest.raises(lz.errors.MissingExtraError, match=r"pip install 'linearizer\[weights"):
+            lz.load(name)
+    assert lz.list_pretrained() == []
+
+
+def test_weights_of_the_second_wheel_are_found(tmp_path, monkeypatch):
+    package = tmp_path / "linearizer_weights"
+    package.mkdir()
+    (package / "mnist").symlink_to(PRETRAINED / "mnist")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("linearizer.saving.saveable.PRETRAINED", tmp_path / "none")
+    assert lz.list_pretrained() == ["mnist"]
+    assert lz.load("mnist").classes == list(range(10))

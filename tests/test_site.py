@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from app_page import CHROMIUM, OPTIONS
+
 pytest.importorskip("mkdocs", reason="mkdocs, which builds the site, is missing")
 pytest.importorskip("material", reason="mkdocs-material, the theme of the site, is missing")
 pytest.importorskip("mkdocstrings", reason="mkdocstrings, which writes the reference, is missing")
 pytest.importorskip("nbconvert", reason="nbconvert, which shows the notebooks, is missing")
 
+SEARCHED = {
+    "Koopman": "how-to/dynamics.html",
+    "time series": "how-to/dynamics.html",
+    "conditional": "how-to/classes.html",
+}
+"""Words that someone with a task looks for, and the page that is to be among the first found."""
+
+sync = pytest.importorskip("playwright.sync_api", reason="playwright, to search with, is missing")
 ROOT = Path(__file__).parent.parent
 
 
@@ -40,3 +50,22 @@ def test_it_builds_strictly_and_loads_nothing_from_outside(tmp_path: Path) -> No
             r'<(?:script|img|link|iframe)[^>]+(?:src|href)="?(https?:[^"> ]+)', text
         )
         assert not loaded, (page.name, loaded)
+    found_by_words(tmp_path)
+
+
+def found_by_words(site: Path) -> None:
+    """Search for what a newcomer would, in a browser that opened the site as a file."""
+    if CHROMIUM is None:
+        return
+    with sync.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        for word, place in SEARCHED.items():
+            page = browser.new_page()
+            page.goto((site / "index.html").as_uri())
+            page.locator("input.md-search__input").fill(word)
+            links = page.locator("a.md-search-result__link")
+            links.first.wait_for(state="attached", timeout=60_000)
+            found = links.evaluate_all("links => links.map(link => link.href)")
+            assert any(place in link for link in found[:6]), (word, found)
+            page.close()
+        browser.close()

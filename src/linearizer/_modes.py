@@ -38,6 +38,11 @@ def wide_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype.itemsize < torch.float32.itemsize else dtype
 
 
+def double_dtype(device: torch.device) -> torch.dtype:
+    """float64, or float32 on devices that have nothing wider."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def in_single(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """`function(*tensors)`, through float32 where a shorter type has no such function."""
     dtype = tensors[0].dtype

@@ -18,6 +18,7 @@ from linearizer import linalg
 from linearizer._checks import Shape, reference
 from linearizer._extras import needs_extra
 from linearizer._files import atomic_write
+from linearizer._names import meant
 from linearizer._random import normal
 from linearizer._version import __version__
 from linearizer.applications import ConditionalFlow, IdempotentGenerator, OneStepFlow, StyleTransfer
@@ -135,7 +136,8 @@ def part_of(
     chosen = part or next(iter(maps))
     if chosen not in maps:
         raise RangeError(
-            f"expected a part of {', '.join(maps)} of a {type(model).__name__}, got '{chosen}'; "
+            f"expected a part of {', '.join(maps)} of a {type(model).__name__}, "
+            f"got '{chosen}'{meant(chosen, maps)}; "
             "choose one of these"
         )
     for option, value, owner in (

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import linalg
+from linearizer._brief import brief
 from linearizer._checks import check_like, reference
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError, ShapeError, SpaceMismatchError
@@ -39,7 +40,8 @@ class Linearizer(nn.Module, Saveable):
 
     Example:
         >>> import torch, linearizer as lz
-        >>> f = lz.Linearizer(lz.vector_bijection(6), torch.randn(4, 6), lz.vector_bijection(4))
+        >>> g_x, g_y = (lz.vector_bijection(n, start="random") for n in (6, 4))
+        >>> f = lz.Linearizer(g_x, torch.randn(4, 6), g_y)
         >>> f(torch.randn(10, 6)).shape, f.rank()
         (torch.Size([10, 4]), 4)
     """
@@ -64,6 +66,8 @@ class Linearizer(nn.Module, Saveable):
             tensor = reference(g)
             if tensor is not None:
                 check_like(tensor, reference(self.operator), "a Linearizer with this operator")
+
+    __repr__ = brief
 
     def forward(self, x: Tensor) -> Tensor:
         """`g_y⁻¹(A g_x(x))` for points x of shape (*batch, *in_shape)."""
@@ -178,6 +182,23 @@ class Linearizer(nn.Module, Saveable):
     def T(self) -> "Linearizer":
         """The adjoint for the induced inner products: `⟨f(x), y⟩ = ⟨x, f.T(y)⟩`."""
         return self._backwards(self.operator.T)
+
+    @property
+    def inv(self) -> "Linearizer":
+        """The inverse, which undoes f: `f.inv(f(x)) = x`, by the inverse of A.
+
+        Raises:
+            ShapeError: If A is not square.
+            SingularOperatorError: If A has no inverse; `pinv` is there all the same.
+
+        Example:
+            >>> import torch, linearizer as lz
+            >>> f = lz.Linearizer(lz.vector_bijection(3, start="random"), 2 * torch.eye(3))
+            >>> x = torch.randn(5, 3)
+            >>> torch.allclose(f.inv(f(x)), x, atol=1e-4)
+            True
+        """
+        return self._backwards(linalg.matrix_power(self.operator, -1))
 
     def pinv(self) -> "Linearizer":
         """The Moore-Penrose pseudo-inverse between the induced spaces."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
+from torch import Tensor, nn
 
 from linearizer._checks import as_shape
 from linearizer.bijections import (
@@ -33,19 +34,29 @@ def vector_bijection(
     depth: int = 4,
     width: int = 128,
     log_scale_bound: float = 1.0,
+    start: Literal["identity", "random"] = "identity",
     saturation: float | None = None,
 ) -> Bijection:
     """A bijection of R^dim: affine couplings with perceptrons, and permutations between.
+
+    Training starts best where each coupling is the identity, and g a permutation: then a
+    Linearizer on it is an ordinary matrix. A random start is visibly nonlinear, to try things out
+    before anything is trained.
 
     Args:
         dim: Length of the vectors, at least 2.
         depth: Couplings.
         width: Hidden units of each perceptron.
         log_scale_bound: Largest absolute log-scale of one coupling.
+        start: What g is before training: `identity`, up to the order of the entries, or `random`.
         saturation: Of the inputs of perceptrons; none if not given.
 
     Returns:
-        A chain with `in_shape == out_shape == (dim,)`, a permutation at the start.
+        A chain with `in_shape == out_shape == (dim,)`.
+
+    Raises:
+        ShapeError: If the dimension is below 2.
+        RangeError: If there is no such start.
 
     Example:
         >>> import torch, linearizer as lz
@@ -54,8 +65,13 @@ def vector_bijection(
     """
     if dim < 2:
         raise ShapeError(f"expected a dimension of at least 2, got {dim}; couplings split vectors")
-    perceptron = MLP(width, saturation=saturation)
-    return Chain(*_dense_layers(dim, depth, perceptron, {"log_scale_bound": log_scale_bound}))
+    if start not in ("identity", "random"):
+        raise RangeError(f"expected start 'identity' or 'random', got '{start}'")
+    layers = _dense_layers(dim, depth, MLP(width, saturation=saturation), {"log_scale_bound": log_scale_bound})
+    if start == "random":
+        for layer in layers:
+            _start_at_random(layer)
+    return Chain(*layers)
 
 
 def image_bijection(
@@ -161,6 +177,18 @@ def _dense_layers(n: int, depth: int, conditioner: MLP, bounds: Bounds) -> list[
     for _ in range(depth):
         layers += [Permute(n), AffineCoupling(n, conditioner, **bounds)]
     return layers
+
+
+@torch.no_grad()
+def _start_at_random(layer: Bijection) -> None:
+    """Draw the last layer of a coupling's network anew: twice as large as PyTorch would draw it.
+
+    Then shifts and log-scales are of the size of the entries, whatever the width is.
+    """
+    linear = [part for part in layer.modules() if isinstance(part, nn.Linear)]
+    if linear:
+        weight: Tensor = linear[-1].weight
+        weight.normal_(std=2 / weight.shape[1] ** 0.5)
 
 
 def _wavelet_layers(

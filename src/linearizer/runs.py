@@ -252,9 +252,12 @@ class DynamicsRun(Run):
     held_out: Annotated[
         float, Option("Share of the trajectories that only measures the result.", 0.0, 0.9)
     ] = 0.2
-    depth: Annotated[int, Option("Couplings of g; none for a linear system.", 0, 1000)] = 6
-    width: Annotated[int, Option("Hidden width of a coupling.", 1, 65_536)] = 64
-    steps: Annotated[int, Option("Optimizer steps, at most.", 1, MOST_STEPS)] = 3000
+    depth: Annotated[int, Option("Couplings of g; none for a linear system.", 0, 1000)] = 4
+    width: Annotated[int, Option("Hidden width of a coupling.", 1, 65_536)] = 32
+    steps: Annotated[int, Option("Steps on random pairs of times, at most.", 1, MOST_STEPS)] = 400
+    polish: Annotated[
+        int, Option("Iterations on whole trajectories after them, at most.", 0, MOST_STEPS)
+    ] = 300
     batch_size: Annotated[int, Option("Pairs of times per step.", 1)] = 256
     learning_rate: Annotated[float, Option("Peak learning rate.", 0.0)] = 3e-3
     patience: Annotated[

@@ -24,7 +24,7 @@ class InducedSpace:
 
     Example:
         >>> import torch, linearizer as lz
-        >>> V = lz.InducedSpace(lz.vector_bijection(4))
+        >>> V = lz.InducedSpace(lz.vector_bijection(4, start="random"))
         >>> x, y = torch.randn(2, 4)
         >>> torch.allclose(V.add(x, y), (V(x) + V(y)).x)
         True
@@ -217,7 +217,7 @@ class InducedVector:
 
     Example:
         >>> import torch, linearizer as lz
-        >>> V = lz.InducedSpace(lz.vector_bijection(4))
+        >>> V = lz.InducedSpace(lz.vector_bijection(4, start="random"))
         >>> u, v = V(torch.randn(4)), V(torch.randn(4))
         >>> torch.allclose((u + 0.5 * v - u).x, (v / 2).x, atol=1e-5)
         True

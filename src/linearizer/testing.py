@@ -7,7 +7,7 @@ it. Points `x` (N, *shape), at least three, and vectors are drawn at random with
 not given. `linearizer.laws` measures the same without raising.
 """
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,20 @@ from torch import Tensor, nn
 from linearizer.bijections import Bijection
 from linearizer.errors import LawError
 from linearizer.laws import Laws, bijection_laws, linear_laws, operator_laws, space_laws
+from linearizer.laws.relative import relative_error
 from linearizer.linearizer import Linearizer
 from linearizer.operators import LinearOperator
 from linearizer.spaces import InducedSpace
 
-__all__ = ["check_bijection", "check_linear", "check_operator", "check_vector_space", "perturb_"]
+__all__ = [
+    "SuperpositionErrors",
+    "check_bijection",
+    "check_linear",
+    "check_operator",
+    "check_vector_space",
+    "perturb_",
+    "superposition_errors",
+]
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
@@ -93,6 +102,54 @@ def check_linear(
         True
     """
     return _checked(f, linear_laws(f, x=x, rtol=rtol, seed=seed))
+
+
+class SuperpositionErrors(NamedTuple):
+    """How far a network is from linear, with either addition.
+
+    Attributes:
+        induced: With the addition that g induces: rounding, whatever g is.
+        plain: With the usual addition: about 1 for a nonlinear network, rounding for a matrix.
+    """
+
+    induced: float
+    plain: float
+
+    def __repr__(self) -> str:
+        return f"induced {self.induced:.1e}, plain {self.plain:.1e}"
+
+
+@torch.no_grad()
+def superposition_errors(f: Linearizer, x: Tensor, y: Tensor) -> SuperpositionErrors:
+    """How far f is from linear: in its induced spaces, and for the usual addition.
+
+    `max|f(x ⊕ y) - f(x) ⊕ f(y)|` and `max|f(x + y) - f(x) - f(y)|`, each beside the largest entry
+    of its two sides. A network is nonlinear if the second is about 1; if both are rounding, g does
+    nothing but reorder or rotate, and f is an ordinary matrix.
+
+    Args:
+        f: The Linearizer.
+        x: Points (*batch, *f.g_x.in_shape).
+        y: As many.
+
+    Example:
+        >>> import torch, linearizer as lz
+        >>> from linearizer.testing import superposition_errors
+        >>> x, y, A = torch.randn(5, 8), torch.randn(5, 8), torch.randn(8, 8)
+        >>> new = superposition_errors(lz.Linearizer(lz.vector_bijection(8), A), x, y)
+        >>> new.plain < 1e-4  # a new g is a permutation, until it is trained
+        True
+        >>> g = lz.vector_bijection(8, start="random")
+        >>> errors = superposition_errors(lz.Linearizer(g, A), x, y)
+        >>> errors.induced < 1e-4, errors.plain > 0.1
+        (True, True)
+    """
+    V, W = f.domain, f.codomain
+    u, v = f(x), f(y)
+    return SuperpositionErrors(
+        induced=relative_error(f(V.add(x, y)), W.add(u, v)),
+        plain=relative_error(f(x + y), u + v),
+    )
 
 
 def _checked(subject: object, laws: Laws) -> dict[str, float]:

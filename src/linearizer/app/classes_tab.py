@@ -6,7 +6,7 @@ import gradio as gr
 from torch import Tensor
 
 from linearizer.app import classes
-from linearizer.app.digit_pad import DigitPad, digit_on
+from linearizer.app.digit_pad import DigitPad
 from linearizer.app.events import on, on_opening
 from linearizer.app.models import Models
 from linearizer.app.parts import action, class_choice, pictures
@@ -59,12 +59,12 @@ def _panel(tab: gr.Tab, models: Models, flow: ConditionalFlow) -> None:
     points = gr.State()
 
     def translate(canvas: Any, kind: Kind) -> tuple[str, str]:
-        return classes.translated(flow, digit_on(canvas, models.digits.side), kind)
+        return classes.translated(flow, pad.digit(canvas, models.digits.side), kind)
 
     def walk(canvas: Any, label: str, t: float) -> tuple[Tensor, str, str]:
         to = models.digits.named(label)
         assert to is not None, "this choice has no 'all'"
-        way = classes.way(flow, digit_on(canvas, models.digits.side), to)
+        way = classes.way(flow, pad.digit(canvas, models.digits.side), to)
         return way, classes.line(way), classes.place(way, t)
 
     def answer(canvas: Any, kind: Kind, label: str, t: float) -> tuple[Any, ...]:

@@ -25,9 +25,12 @@ TEMPLATE = f"""
 SCRIPT = """
 const canvas = element.querySelector('canvas'), pen = canvas.getContext('2d');
 const choices = element.querySelector('.choices');
-let last = null;
+let last = null, mine = null;  // the visitor's own, which no later answer overwrites
 
-function send(image, drawn) { props.value = { ...props.value, image, drawn }; }
+function send(image, drawn) {
+  mine = { image, drawn, touched: true };
+  props.value = { ...props.value, ...mine };
+}
 
 function wipe() {
   pen.fillStyle = 'white';
@@ -45,7 +48,8 @@ function put(source) {
 
 function fill() {
   if (choices.children.length || !props.value?.choices?.length) return;
-  put(props.value.image);
+  if (mine) props.value = { ...props.value, ...mine };
+  else put(props.value.image);
   props.value.choices.forEach((source, i) => {
     const choice = document.createElement('button');
     choice.type = 'button';
@@ -103,7 +107,7 @@ class DigitPad:
     def __init__(self, models: Models, label: str, name: str, seed: int, first: int) -> None:
         self.models, self.seed, self.first = models, seed, first
         self.canvas = gr.HTML(
-            {"image": "", "drawn": False, "choices": []},
+            {"image": "", "drawn": False, "touched": False, "choices": []},
             label=label,
             html_template=TEMPLATE.replace("${label}", label),
             js_on_load=SCRIPT,
@@ -118,15 +122,25 @@ class DigitPad:
 
     def start(self) -> dict[str, Any]:
         """What the canvas and the choices hold at first."""
-        return {"image": self.choices[self.first], "drawn": False, "choices": self.choices}
+        return {
+            "image": self.choices[self.first],
+            "drawn": False,
+            "touched": False,
+            "choices": self.choices,
+        }
 
+    def digit(self, value: Any, side: int) -> Tensor:
+        """The digit (1, side, side) on the canvas; one that was drawn is centered, as MNIST's are.
 
-def digit_on(value: Any, side: int) -> Tensor:
-    """The digit (1, side, side) on a canvas; one that was drawn is centered, as those of MNIST are.
+        A canvas that nobody has touched holds its first digit, although the browser may not have
+        it yet: a visitor can be quicker than the first answer.
 
-    Raises:
-        RangeError: If there is none.
-        FileFormatError: If a crafted request holds something else than an image.
-    """
-    value = value if isinstance(value, dict) else {}
-    return drawing_from(str(value.get("image") or ""), side, centered=bool(value.get("drawn")))
+        Raises:
+            RangeError: If there is none, because the canvas was cleared.
+            FileFormatError: If a crafted request holds something else than an image.
+        """
+        value = value if isinstance(value, dict) else {}
+        image = str(value.get("image") or "")
+        if not image and not value.get("touched"):
+            image = self.choices[self.first]
+        return drawing_from(image, side, centered=bool(value.get("drawn")))

@@ -19,6 +19,10 @@ from linearizer.spaces import InducedSpace
 
 COUNT, WALK = 8, 7
 MOST_STEPS, MOST_DIRECTIONS, FURTHEST, MOST_GUIDANCE = 100, 8, 12.0, 3.0
+STRANGE = 3.0
+"""Standard deviation of its noise from which a picture is called no digit: those of scikit-learn,
+which are coarser than any in training, have up to 2.2, and photographs 5 and more."""
+STRANGER = "It is inverted all the same, as anything can be; what is found is no typical noise."
 
 
 @torch.no_grad()
@@ -100,12 +104,15 @@ def inversion(digits: Digits, images: list[Tensor]) -> tuple[str, str]:
     x = torch.stack(_some(images))
     noise = digits.flow.encode(x)
     again = digits.flow.decode(noise)
-    width = float(noise.std())
+    width, strangers = float(noise.std()), _strangers(noise)
     rows = [x, (noise / (3 * width)).reshape(x.shape), again]
     note = (
         f"From image to noise and back: {psnr_db(again, x):.0f} dB PSNR. The standard deviation "
         f"of the noise is {width:.2f}; digits as in training have about 1."
     )
+    if strangers:
+        which = "This is" if len(images) == 1 else f"Picture {' and '.join(map(str, strangers))} is"
+        note = f"**{which} no digit to the model.** {STRANGER} {note}"
     return board(rows, ["image", "its noise", "and back"]), note
 
 
@@ -129,6 +136,12 @@ def walks(digits: Digits, start: Tensor, count: int, reach: float) -> str:
         [f"σ{i} = {sigma:.3f}" for i, sigma in enumerate(values.tolist(), 1)],
         [f"{t:+g}" for t in lengths],
     )
+
+
+def _strangers(noise: Tensor) -> list[int]:
+    """The numbers, from 1, of those images whose noise is far too long for digits."""
+    lengths = noise.flatten(1).std(dim=1)
+    return [i for i, length in enumerate(lengths.tolist(), 1) if length > STRANGE]
 
 
 def _some(images: list[Tensor]) -> list[Tensor]:

@@ -32,6 +32,20 @@ CSS = """
 .pad-head button { padding: 0 10px; }
 .pad canvas { width: 100%; touch-action: none; cursor: crosshair; border-radius: 4px;
   border: 1px solid var(--border-color-primary); background: white; }
+.board { background: /* a shadow at an edge where there is more to scroll to */
+  linear-gradient(to right, var(--body-background-fill) 30%, transparent) left / 40px 100%,
+  linear-gradient(to left, var(--body-background-fill) 30%, transparent) right / 40px 100%,
+  linear-gradient(to right, rgb(0 0 0 / 35%), transparent) left / 14px 100%,
+  linear-gradient(to left, rgb(0 0 0 / 35%), transparent) right / 14px 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
+@media (max-width: 640px) { /* all tabs in one row, and whole rows of pictures */
+  .tab-container button { padding: 0 6px !important; font-size: 0.8rem !important; }
+  .board table { border-spacing: 2px; }
+  .board th { font-size: 0.66rem; white-space: normal; }
+  .board tr > :first-child { min-width: 2.6rem; max-width: 4rem; padding-right: 0.2rem !important; }
+  div .board td img { width: clamp(20px, calc((100vw - 166px) / var(--columns) - 2px), 110px)
+    !important; }
+}
 .choices { display: grid; grid-template-columns: repeat(8, 1fr); gap: 4px; min-height: 34px; }
 .choices img { width: 100%; margin: 0; image-rendering: pixelated; border-radius: 3px; }
 """

@@ -16,7 +16,10 @@ from linearizer.data.images import resized
 from linearizer.data.pixels import as_picture, decode_image
 from linearizer.errors import RangeError
 
-MAX_PIXELS = 20_000_000
+MAX_DRAWN, MAX_PIXELS = 20_000_000, 89_000_000
+"""Of a drawing, and of an upload: larger than most photographs are, and what Pillow decodes without
+suspicion of a trap."""
+
 INK_SIDES = {28: 20}  # MNIST centers digits of 20 pixels by their mass in images of 28
 CANVAS = 280
 FAINTEST = 0.2
@@ -24,7 +27,7 @@ BLACK = -1.0
 
 
 def photo_from(upload: str | None, *, grey: bool, max_side: int) -> Tensor:
-    """An uploaded file as an image (1 or 3, H, W) in [-1, 1], no side longer than `max_side`.
+    """An uploaded file as an image (1 or 3, H, W) in [-1, 1], reduced to sides of `max_side`.
 
     Raises:
         RangeError: If there is none, or it has more than `MAX_PIXELS`.
@@ -93,7 +96,8 @@ def board(
     for label, row in zip(row_labels, rows, strict=True):
         cells = "".join(f"<td>{_tag(x, f'{label}, {i}')}</td>" for i, x in enumerate(row, 1))
         lines.append(f"<tr><th>{escape(label)}</th>{cells}</tr>")
-    return f'<div class="board"><table>{"".join(lines)}</table></div>'
+    columns = max(map(len, rows), default=1)  # by which pictures are small on a telephone
+    return f'<div class="board" style="--columns: {columns}"><table>{"".join(lines)}</table></div>'
 
 
 def _tag(image: Tensor, name: str) -> str:
@@ -106,7 +110,7 @@ def _ink(canvas: str) -> Image.Image | None:
         content = base64.b64decode(canvas.partition(",")[2].encode())
     except ValueError:
         content = b""  # a crafted request: no image, as is told below
-    paper = decode_image(content, "the drawing", gray=True, max_pixels=MAX_PIXELS, max_side=CANVAS)
+    paper = decode_image(content, "the drawing", gray=True, max_pixels=MAX_DRAWN, max_side=CANVAS)
     ink = as_picture(-paper)
     return ink if bool((paper < 1 - 2 * FAINTEST).any()) else None
 

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from linearizer.app import playground
-from linearizer.app.digit_pad import DigitPad, digit_on
+from linearizer.app.digit_pad import DigitPad
 from linearizer.app.events import on
 from linearizer.app.models import Models
 from linearizer.app.parts import action, pictures
@@ -40,7 +40,8 @@ def playground_tab(page: gr.Blocks, models: Models) -> None:
     line = pictures("line")
 
     def answer(canvas_u: Any, canvas_v: Any, a: float, b: float) -> tuple[str, str, str]:
-        x, y = (digit_on(canvas, models.digits.side) for canvas in (canvas_u, canvas_v))
+        side = models.digits.side
+        x, y = u.digit(canvas_u, side), v.digit(canvas_v, side)
         error = playground.law(models.digits, x, y)
         return (
             playground.sums(models.digits, x, y, a, b),

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from linearizer.app import projector
-from linearizer.app.digit_pad import DigitPad, digit_on
+from linearizer.app.digit_pad import DigitPad
 from linearizer.app.events import on, on_opening
 from linearizer.app.models import Models
 from linearizer.app.parts import action, pictures
@@ -40,7 +40,7 @@ def projector_tab(tab: gr.Tab, models: Models) -> None:
 
     def answer(canvas: Any, damage: str, seed: float, rank: float) -> tuple[str, str, str]:
         f = models.projector
-        digit = digit_on(canvas, f.g.in_shape[-1])
+        digit = pad.digit(canvas, f.g.in_shape[-1])
         x = projector.damaged(digit, damage, int(seed))
         return *projector.projection(f, digit, x, int(rank)), projector.ladder(f, x)
 

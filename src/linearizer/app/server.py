@@ -10,7 +10,7 @@ from linearizer._extras import needs_extra
 from linearizer.app.models import SHIPPED_FLOW, Models
 from linearizer.errors import RangeError
 
-LARGEST_FILE = "25mb"
+LARGEST_FILE = "60mb"
 WAITING = 32
 
 

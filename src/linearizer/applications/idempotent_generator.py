@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import linalg
+from linearizer._brief import brief
 from linearizer._checks import check_between, check_finite
 from linearizer._modes import own_precision
 from linearizer._random import samples
@@ -76,6 +77,8 @@ class IdempotentGenerator(nn.Module, Saveable):
     basis: Tensor
     variances: Tensor
     mean: Tensor
+
+    __repr__ = brief
 
     def __init__(
         self,

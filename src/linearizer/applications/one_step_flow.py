@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import flows, linalg
+from linearizer._brief import brief
 from linearizer._checks import check_between, numbers_of
 from linearizer._modes import differentiable, own_precision
 from linearizer._random import normal, samples
@@ -52,6 +53,8 @@ class OneStepFlow(nn.Module, Saveable):
     """
 
     certified = True
+
+    __repr__ = brief
 
     def __init__(
         self,

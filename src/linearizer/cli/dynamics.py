@@ -218,8 +218,9 @@ def _extent(opened: Opened[LinearDynamics]) -> tuple[Tensor, Tensor]:
 def _names(opened: Opened[LinearDynamics]) -> list[str]:
     """The names of the coordinates, which a training notes down."""
     names = opened.note.get("coordinates")
-    is_whole = isinstance(names, list) and len(names) == opened.model.dim
-    return list(map(str, names)) if is_whole else [f"x{i + 1}" for i in range(opened.model.dim)]
+    if isinstance(names, list) and len(names) == opened.model.dim:
+        return [str(name) for name in names]
+    return [f"x{i + 1}" for i in range(opened.model.dim)]
 
 
 def _clock(opened: Opened[LinearDynamics]) -> str:

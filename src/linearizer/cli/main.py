@@ -14,17 +14,13 @@ from linearizer.errors import LinearizerError, LinearizerWarning
 try:
     import typer
 
-    from linearizer.cli import demo, flow, model, projector
-    from linearizer.cli.classes import classes, translate
-    from linearizer.cli.dynamics import dynamics
-    from linearizer.cli.options import CommandGroup
-    from linearizer.cli.style import style
-    from linearizer.cli.train import train
+    from linearizer.cli.groups import Place, sectioned
     from linearizer.display.console import complain
 except ModuleNotFoundError as error:
+    extra = "app" if sys.argv[1:2] == ["app"] else "train"
     sys.exit(
         f"linearizer: the command line needs '{error.name}', which is not installed; "
-        "run: pip install 'linearizer[train]'"
+        f"run: pip install 'linearizer[{extra}]'"
     )
 
 TRACEBACK = "LINEARIZER_TRACEBACK"
@@ -34,36 +30,98 @@ FAILED, BUG, STOPPED = 1, 70, 130
 NO_MEMORY: Sequence[str] = ("can't allocate memory", "not enough memory", "out of memory")
 """Parts of messages of torch's errors about memory, which have no class of their own."""
 
+CLI = "linearizer.cli"
+SECTIONS: dict[str, dict[str, Place]] = {
+    "Begin": {
+        "demo": Place(
+            f"{CLI}.demo:demo",
+            "Train a one-step generator of ten classes of digits, each a linear map, and use the "
+            "maps.",
+        ),
+        "app": Place(
+            f"{CLI}.demo:app",
+            "Show what linear networks do, on a page in the browser.",
+            extra="app",
+        ),
+    },
+    "Train on your own data": {
+        "train": Place(f"{CLI}.train:train", "Train a model on images."),
+        "classes": Place(f"{CLI}.classes:classes", "Classes as linear operators."),
+    },
+    "Sample, invert and change images, with a one-step flow": {
+        "sample": Place(f"{CLI}.flow:sample", "Generate images in one step."),
+        "invert": Place(
+            f"{CLI}.flow:invert",
+            "Find the noise that images come from, each as its likeliest class if there are any.",
+        ),
+        "translate": Place(
+            f"{CLI}.classes:translate",
+            "Draw images as images of another class, in the same hand.",
+        ),
+        "interpolate": Place(
+            f"{CLI}.flow:interpolate",
+            "Walk the straight line of the induced space from one image to another.",
+        ),
+        "reconstruct": Place(
+            f"{CLI}.flow:reconstruct",
+            "Map images to noise and back in one step each, and show what is lost on the way.",
+        ),
+        "directions": Place(
+            f"{CLI}.flow:directions", "Walk along the leading singular directions of the sampler."
+        ),
+        "likelihood": Place(
+            f"{CLI}.flow:likelihood",
+            "Print the exact log-density of images, and their likeliest class if there are any.",
+        ),
+    },
+    "Project anything onto what data look like, with a projector": {
+        "project": Place(
+            f"{CLI}.projector:project",
+            "Project images, damaged images or noise onto what data look like.",
+        ),
+        "generate": Place(
+            f"{CLI}.projector:generate", "Draw new images from the range of a projector."
+        ),
+    },
+    "Style pictures and films, and take the style off again": {
+        "style": Place(f"{CLI}.style:style", "Styles as linear operators."),
+    },
+    "Forecast time series": {
+        "dynamics": Place(
+            f"{CLI}.dynamics:dynamics",
+            "Time series: nonlinear dynamics that are linear in the space of g.",
+        ),
+    },
+    "Check, measure and share any model": {
+        "verify": Place(
+            f"{CLI}.model:verify",
+            "Check the laws on trained weights, and write the certificate that loading looks for.",
+        ),
+        "evaluate": Place(
+            f"{CLI}.model:evaluate",
+            "Measure a flow, with classes or without, or a projector against held-out images.",
+        ),
+        "export": Place(
+            f"{CLI}.model:export",
+            "Write one map of a model as one static graph, which runs without this library.",
+        ),
+        "push": Place(
+            f"{CLI}.model:push",
+            "Push a model to the Hugging Face hub, with its card and its certificate.",
+        ),
+    },
+}
+"""The commands by what one wants to do. Help is shown without importing them, so it waits for
+nothing; a test compares what it says of each with the command itself."""
+
 app = typer.Typer(
-    cls=CommandGroup,
+    cls=sectioned(SECTIONS),
     help="Neural networks that are exactly linear: train g once, the rest is linear algebra.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,  # its boxes cut names of options where the terminal is narrow
 )
-for command in (
-    demo.demo,
-    model.verify,
-    model.export,
-    model.push,
-    flow.sample,
-    flow.invert,
-    flow.reconstruct,
-    flow.interpolate,
-    flow.likelihood,
-    flow.directions,
-    translate,
-    model.evaluate,
-    projector.project,
-    projector.generate,
-    demo.app,
-):
-    app.command()(command)
-app.add_typer(train, name="train")
-app.add_typer(style, name="style")
-app.add_typer(classes, name="classes")
-app.add_typer(dynamics, name="dynamics")
 
 
 def _version(wanted: bool) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
-from typer.core import TyperGroup
 
 from linearizer.applications import ConditionalFlow, OneStepFlow
 from linearizer.applications.conditional_flow import Label
+from linearizer.cli.groups import CommandGroup as CommandGroup  # noqa: PLC0414  (given on)
 from linearizer.errors import RangeError
 from linearizer.runs import LARGEST_SEED, Option, Run, named_file
 from linearizer.saving.run_information import Opened, open_model
@@ -145,14 +145,3 @@ def _option(annotated: Any) -> Any:
         return Annotated[kind, typer.Option(help=option.help)]
     make = real if float in (kind, *get_args(kind)) else whole
     return Annotated[kind, make(min=option.min, max=option.max, help=option.help)]
-
-
-class CommandGroup(TyperGroup):
-    """Commands that are listed with the whole first paragraph of their help, at any width."""
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of this name."""
-        command = super().get_command(ctx, cmd_name)
-        if command is not None and command.help:
-            command.short_help = command.help.partition("\n\n")[0]
-        return command

@@ -5,6 +5,7 @@ from linearizer.data.corruptions import CORRUPTIONS, corrupt
 from linearizer.data.digits import load_digits
 from linearizer.data.faces import load_faces
 from linearizer.data.folder import load_image_folder
+from linearizer.data.frames import frames_as_time_series
 from linearizer.data.hub import load_hub
 from linearizer.data.images import Images
 from linearizer.data.letters import load_letters
@@ -19,6 +20,7 @@ __all__ = [
     "SkippedFilesWarning",
     "TimeSeries",
     "corrupt",
+    "frames_as_time_series",
     "load_digits",
     "load_faces",
     "load_hub",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from linearizer._names import meant
 from linearizer.data.digits import load_digits
 from linearizer.data.faces import load_faces
 from linearizer.data.folder import load_image_folder
@@ -10,6 +11,9 @@ from linearizer.data.images import Images
 from linearizer.data.mnist import load_mnist
 from linearizer.errors import FileFormatError, RangeError
 from linearizer.saving.hub import HUB
+
+OWN = ("digits", "mnist", "faces64")
+"""The data sets that have a name of their own here."""
 
 DIGITS_HELD_OUT = 297
 FACES_HELD_OUT = 1000
@@ -49,7 +53,7 @@ def open_data(
         >>> len(train), len(held_out), train.shape
         (1500, 297, (1, 8, 8))
     """
-    if size is not None and name in {"digits", "mnist", "faces64"}:
+    if size is not None and name in OWN:
         raise RangeError(f"expected no size with {name}, got {size}; its images have one size")
     if name == "digits":
         return load_digits().split(DIGITS_HELD_OUT, seed)
@@ -63,7 +67,7 @@ def open_data(
     if not name or not Path(name).exists():
         raise FileFormatError(
             f"expected digits, mnist, faces64, {HUB}NAME, or a folder or .zip of images, "
-            f"got {name!r}, which does not exist; check the name"
+            f"got {name!r}, which does not exist{meant(name, OWN)}; check the name"
         )
     return load_image_folder(name, size=size).split_last()
 

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from linearizer._names import meant
 from linearizer.errors import RangeError
 
 Corruption = Callable[[Tensor, Generator], Tensor]
@@ -95,7 +96,10 @@ def corrupt(images: Tensor, name: str, seed: int = 0) -> Tensor:
         tensor(0.3333)
     """
     if name not in CORRUPTIONS:
-        raise RangeError(f"expected a corruption of {', '.join(CORRUPTIONS)}, got '{name}'")
+        raise RangeError(
+            f"expected a corruption of {', '.join(CORRUPTIONS)}, got '{name}'"
+            f"{meant(name, CORRUPTIONS)}"
+        )
     return CORRUPTIONS[name](images, Generator().manual_seed(seed))
 
 

@@ -142,7 +142,8 @@ def decode_image(
         where: What it is, for messages.
         gray: Whether the result has one channel.
         max_pixels: Refuse an image of more, by its header, before it takes up memory.
-        max_side: Reduce it until no side is longer.
+        max_side: Reduce it until no side is longer. A JPEG is decoded at no more than it takes for
+            that, so that a large photograph takes up little memory.
 
     Raises:
         FileFormatError: If it is no image.
@@ -155,6 +156,8 @@ def decode_image(
         with _open(content) as image:
             if max_pixels is not None and image.width * image.height > max_pixels:
                 raise _too_large(where, f"{image.width}×{image.height} pixels", max_pixels)
+            if max_side is not None:
+                image.draft(None, (max_side, max_side))  # of no effect but on JPEG
             ImageOps.exif_transpose(image, in_place=True)
             flat = opaque(image, "L" if gray else "RGB")
         if max_side is not None:

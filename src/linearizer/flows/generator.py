@@ -7,10 +7,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from linearizer import linalg
-from linearizer._modes import in_single, own_precision
+from linearizer._modes import double_dtype, own_precision
 from linearizer.errors import RangeError, ShapeError
 from linearizer.operators.base import LinearOperator
+from linearizer.operators.dense import Dense
 from linearizer.operators.entries import apply_matrix, check_real, register
 
 
@@ -39,9 +39,15 @@ class Generator(LinearOperator, abc.ABC):
     def trainable(cls, n: int, *, rate: float = 1.0) -> Self:
         """A random one to begin training with, whose eigenvalues are about as large as `rate`."""
 
+    @classmethod
+    @abc.abstractmethod
+    def near(cls, matrix: Tensor, *, rate: float = 1.0) -> Self:
+        """The nearest one to a matrix (n, n), to begin training with; `rate` as of `trainable`."""
+
     def flow(self, t: float | Tensor) -> LinearOperator:
         """The operator `e^{Lt}` for one time t, of either sign."""
-        return linalg.expm(self, t)
+        time = t if isinstance(t, Tensor) else torch.tensor(t, dtype=double_dtype(self.device))
+        return Dense(self.propagators(time.to(self.device)))
 
     def propagators(self, times: Tensor) -> Tensor:
         """The matrices `e^{Lt}` of many times, each exact and none by steps.
@@ -51,10 +57,15 @@ class Generator(LinearOperator, abc.ABC):
 
         Returns:
             Matrices (*times, n, n), differentiable in L and in the times.
+
+        The exponential is computed in float64, where the device has it, and then rounded: in
+        float32 its error would grow with `|L t|`, forwards as well as back.
         """
         with own_precision(self.device):
-            exponents = times[..., None, None] * self.to_dense()
-            return in_single(torch.linalg.matrix_exp, exponents)
+            L = self.to_dense()
+            wide = double_dtype(L.device)
+            exponents = times.to(wide)[..., None, None] * L.to(wide)
+            return torch.linalg.matrix_exp(exponents).to(L.dtype)
 
     def _forward(self, z: Tensor) -> Tensor:
         return apply_matrix(self.to_dense(), z, self.in_shape, self.out_shape)
@@ -89,6 +100,11 @@ class FreeGenerator(Generator):
     def trainable(cls, n: int, *, rate: float = 1.0) -> "FreeGenerator":
         """Decay at the rate, and a random small rest."""
         return cls(nn.Parameter(_checked(rate) * (_noise(n) - torch.eye(n))))
+
+    @classmethod
+    def near(cls, matrix: Tensor, *, rate: float = 1.0) -> "FreeGenerator":
+        """The matrix itself."""
+        return cls(nn.Parameter(matrix.detach().clone()))
 
     def to_dense(self) -> Tensor:
         """L itself."""
@@ -149,6 +165,15 @@ class StableGenerator(Generator):
         damping = _checked(rate) ** 0.5 * (torch.eye(n) + _noise(n))
         return cls(nn.Parameter(damping), nn.Parameter(rate * _noise(n)), margin=0.01 * rate)
 
+    @classmethod
+    @torch.no_grad()
+    def near(cls, matrix: Tensor, *, rate: float = 1.0) -> "StableGenerator":
+        """Its symmetric part with eigenvalues of -0.02 rate at most, and its skew part."""
+        margin = 0.01 * _checked(rate)
+        values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+        damping = vectors * (-values - margin).clamp_min(margin).sqrt()  # 0 would not be trained
+        return cls(nn.Parameter(damping), nn.Parameter((matrix - matrix.mT) / 4), margin)
+
     def to_dense(self) -> Tensor:
         """`-(P Pᵀ + ε I) + (K - Kᵀ)`."""
         P, K = self.damping, self.rotation
@@ -190,6 +215,12 @@ class ConservativeGenerator(Generator):
     def trainable(cls, n: int, *, rate: float = 1.0) -> "ConservativeGenerator":
         """Random turns, about as quick as the rate."""
         return cls(nn.Parameter(5 * _checked(rate) * _noise(n)))
+
+    @classmethod
+    @torch.no_grad()
+    def near(cls, matrix: Tensor, *, rate: float = 1.0) -> "ConservativeGenerator":
+        """Its skew part."""
+        return cls(nn.Parameter((matrix - matrix.mT) / 4))
 
     def to_dense(self) -> Tensor:
         """`K - Kᵀ`."""

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from linearizer._files import read_json, sha256, short
+from linearizer._names import meant
 from linearizer.errors import FileFormatError
 from linearizer.saving.folder import current
 
@@ -36,7 +37,8 @@ def read_config(folder: Path, known: list[str]) -> dict[str, Any]:
     path = current(folder / CONFIG_FILE)
     if not path.is_file():
         raise FileFormatError(
-            f"expected a saved model, got no {path.name} in {folder}; pass the folder that "
+            f"expected a saved model, got no {path.name} in {folder}{meant(folder, known)}; pass "
+            "the folder that "
             f"save_pretrained wrote, or one of the names {', '.join(known)}"
         )
     config = read_json(path)

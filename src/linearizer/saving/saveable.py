@@ -9,6 +9,8 @@ occurs twice (a g shared by both sides of a Linearizer) is written once and shar
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -42,6 +44,13 @@ from linearizer.saving.reading import (
 T = TypeVar("T")
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
+"""Where the models that come with the library are: in a checkout all, in a wheel the small ones."""
+
+WEIGHTS = "linearizer_weights"
+"""The package that brings the others, in folders of their own: see `weights/` in the repository."""
+
+SHIPPED = ("digits", "mnist", "projector", "style")
+"""The names of all these models, wherever they are."""
 
 
 class Saveable:
@@ -125,20 +134,7 @@ class Saveable:
 
 
 def load(folder: str | Path) -> Any:
-    """Build whatever was saved in `folder`, the pretrained model of that name, or `hf:OWNER/NAME`.
-
-    Example:
-        >>> import linearizer as lz
-        >>> lz.load("digits").sample(2, seed=0).shape
-        torch.Size([2, 1, 8, 8])
-
-    Raises:
-        FileFormatError: If the files are missing, damaged, of another program or of a newer format.
-
-    Warns:
-        CertificateWarning: If the model of an application has no certificate of these very
-            files, or one on which a law does not hold; `linearizer verify` writes one.
-    """
+    """`linearizer.load`, for what lies below the applications that it loads."""
     return load_folder(find_model(folder))
 
 
@@ -158,8 +154,9 @@ def check_kind(loaded: Any, cls: type[T], name: str | Path) -> T:
 
 def load_folder(folder: Path) -> Any:
     """`load` from the folder that `find_model` found."""
+    import_module("linearizer._public")  # all classes of the library are known, whoever asks
     with locked(folder, shared=True):
-        config = read_config(folder, list_pretrained())
+        config = read_config(folder, sorted({*SHIPPED, *list_pretrained()}))
         tensors = read_weights(folder, config)
         try:
             root = build(config, tensors, known_types(Saveable))
@@ -270,23 +267,42 @@ def find_model(name: str | Path) -> Path:
     """The folder itself if there is one, or else that of the pretrained model of this name.
 
     `hf:OWNER/NAME` is downloaded from the Hugging Face hub.
+
+    Raises:
+        MissingExtraError: If the weights of the model of this name are not installed.
     """
     if str(name).startswith(HUB):
         return download(str(name).removeprefix(HUB))
     path = Path(name)
-    is_shipped = not path.exists() and str(name) in list_pretrained()
-    return PRETRAINED / path if is_shipped else path
+    if path.exists():
+        return path
+    if found := _pretrained().get(str(name)):
+        return found
+    if str(name) in SHIPPED:
+        raise MissingExtraError(
+            f"expected the weights of {name}, got a linearizer without them; "
+            "run: pip install 'linearizer[weights]'"
+        )
+    return path
 
 
 def list_pretrained() -> list[str]:
-    """The names of the models that come with the library, for `load`.
+    """The names of the models that come with the library and are installed, for `load`.
 
     Example:
         >>> import linearizer as lz
         >>> "digits" in lz.list_pretrained()
         True
     """
-    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONFIG_FILE}"))
+    return sorted(_pretrained())
+
+
+def _pretrained() -> dict[str, Path]:
+    """The folders of the installed models by their names."""
+    package = find_spec(WEIGHTS)
+    places = [] if package is None else [*(package.submodule_search_locations or ())]
+    configs = (path for p in (*places, PRETRAINED) for path in Path(p).glob(f"*/{CONFIG_FILE}"))
+    return {path.parent.name: path.parent for path in configs}
 
 
 @torch.no_grad()

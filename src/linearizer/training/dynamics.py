@@ -1,10 +1,11 @@
 """Training linear dynamics on trajectories: `train_dynamics`."""
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -15,11 +16,15 @@ from linearizer.applications.linear_dynamics import read_trajectories
 from linearizer.applications.linear_dynamics.trajectories import Missing, Trajectories
 from linearizer.bijections import ActNorm, AffineCoupling, Anchored, Bijection, Chain, LULinear
 from linearizer.conditioners import MLP
+from linearizer.data import frames_as_time_series
 from linearizer.errors import NonFiniteError, RangeError, ShapeError
+from linearizer.estimation.latents import latents_of
 from linearizer.flows import ConservativeGenerator, FreeGenerator, Generator, StableGenerator
 from linearizer.runs import DynamicsKind
 from linearizer.training import loop
 from linearizer.training.config import TrainingBudget
+from linearizer.training.dynamics_polish import polish
+from linearizer.training.dynamics_start import first_generator, set_matrix
 from linearizer.training.early_stopping import StopEarly
 from linearizer.training.loop import Trained
 from linearizer.training.objectives.roll_out import RollOutTraining
@@ -34,6 +39,10 @@ RATE = 5.0
 """Of the generator at the start, per mean duration: motions that end have come to rest by then."""
 MEASURED = 2048
 """Pairs of times that are held out."""
+BASIS_BOUND = 4.0
+"""On the log-pivots of the last map of g, which begins as a basis that L needs, with up to 3."""
+ADAM = 0.6
+"""Share of a limit of time for the random pairs; the rest is for whole trajectories."""
 EVERY = 50
 """Steps between two looks at them."""
 
@@ -51,23 +60,25 @@ class DynamicsConfig:
         log_scale_bound: Largest absolute log-scale of one coupling.
         saturation: Bound on the inputs of the perceptrons, in standard deviations of the data,
             so that g stays tame far from them.
-        steps: Optimizer steps.
+        steps: Steps of Adam, on random pairs of times.
+        polish: Iterations of L-BFGS after them, on whole trajectories in float64.
         batch_size: Pairs of times per step.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay.
-        patience: Looks at held-out pairs, one every 50 steps, without a better one before the
-            training stops.
+        patience: Looks at what is held out, one every 50 steps or 20 iterations, without a better
+            one before either part of the training stops.
         seed: Of the initial weights, the batches and the choice of what is held out.
     """
 
     kind: DynamicsKind = "stable"
     padding: int = 0
     delays: int = 0
-    depth: int = 6
-    width: int = 64
+    depth: int = 4
+    width: int = 32
     log_scale_bound: float = 0.5
     saturation: float | None = 3.0
-    steps: int = 3000
+    steps: int = 400
+    polish: int = 300
     batch_size: int = 256
     learning_rate: float = 3e-3
     weight_decay: float = 0.0
@@ -76,8 +87,8 @@ class DynamicsConfig:
 
 
 def train_dynamics(
-    trajectories: Tensor | Sequence[Tensor],
-    times: Tensor | Sequence[Tensor],
+    trajectories: Tensor | Sequence[Tensor] | object,
+    times: Tensor | Sequence[Tensor] | None = None,
     config: DynamicsConfig | None = None,
     *,
     goal: Tensor | None = None,
@@ -92,8 +103,9 @@ def train_dynamics(
     the end of the only one; the weights that forecast these best are kept.
 
     Args:
-        trajectories: (T_i, d) each, of any lengths; the model has their dtype.
-        times: (T_i,) of each, or one for all; increasing, at any distances.
+        trajectories: (T_i, d) each, of any lengths; the model has their dtype. Or pandas data
+            frames, one or several, whose index is the time (see `data.frames_as_time_series`).
+        times: (T_i,) of each, or one for all; increasing, at any distances. None for frames.
         config: What is trained, and how.
         goal: A point (d,) that is to be the equilibrium, exactly; found in training if not given.
         missing: Whether rows with NaN are refused ("raise") or left out ("skip").
@@ -119,8 +131,10 @@ def train_dynamics(
         >>> model.is_stable, bool(model.equilibrium().norm() < 1e-5)
         (True, True)
     """
+    if times is None:
+        trajectories, times = frames_as_time_series(trajectories)[1:3]
     return run_dynamics(
-        trajectories,
+        cast(Sequence[Tensor], trajectories),
         times,
         config,
         goal=goal,
@@ -155,6 +169,7 @@ def run_dynamics(
     if config.kind not in KINDS:
         raise RangeError(f"expected a kind of {', '.join(KINDS)}, got '{config.kind}'")
     check_between(held_out, 0.0, 0.9, "the share that is held out")
+    check_between(config.polish, 0, math.inf, "the iterations of the polish")
     check_between(config.patience, 1, math.inf, "the patience")
     data = read_trajectories(trajectories, times, delays=config.delays, missing=missing)
     unit = sum(float(t[-1]) for t in data.times) / len(data.times)
@@ -173,14 +188,26 @@ def run_dynamics(
     took = loop.train(
         module,
         _pairs(model, train, config, config.batch_size, config.steps),
-        TrainingBudget(config.steps, max_minutes=max_minutes),
+        TrainingBudget(config.steps, max_minutes=max_minutes and ADAM * max_minutes),
         title="Training g and L",
         checkpoints=checkpoints,
         logs=logs,
         tensorboard=tensorboard,
         callbacks=callbacks,
     )
-    model = module.model.cpu().eval()
+    model, began = module.model.cpu().eval(), time.monotonic()
+    if all(bool(p.isfinite().all()) for p in model.parameters()) and config.polish:
+        left = math.inf if max_minutes is None else 60 * max_minutes * (1 - ADAM)
+        model = polish(
+            model,
+            train,
+            held,
+            module.scale.cpu(),
+            iterations=config.polish,
+            patience=config.patience,
+            seconds=left,
+        )
+    took = took._replace(seconds=took.seconds + time.monotonic() - began)
     if not all(bool(p.isfinite().all()) for p in model.parameters()):
         raise NonFiniteError(
             "expected weights that are numbers after training, got NaN; lower the learning rate or "
@@ -216,17 +243,20 @@ def _untrained(
     zeros = flat.new_zeros(config.padding)
     std = flat.std(0)
     scale = torch.cat([torch.where(std > 0, std, 1), zeros + 1])
-    g: Bijection = Chain(
-        _standardizing(torch.cat([flat.mean(0), zeros]), scale), *_layers(config, n)
-    ).to(points.dtype)
-    generator = KINDS[config.kind].trainable(n, rate=RATE).to(points.dtype)
-    model = LinearDynamics(g, generator, config.padding, config.delays)
+    last = LULinear(n, permutation=torch.arange(n), log_scale_bound=BASIS_BOUND)
+    first = _standardizing(torch.cat([flat.mean(0), zeros]), scale)
+    g: Bijection = Chain(first, *_layers(config, n), last).to(points.dtype)
+    stand_in = KINDS[config.kind].trainable(n).to(points.dtype)
+    shapes = LinearDynamics(g, stand_in, config.padding, config.delays)
     if goal is not None:
-        if goal.shape != (model.dim,):
-            raise ShapeError(f"expected a goal ({model.dim},), got {tuple(goal.shape)}")
-        g = Anchored(g, model.lift(goal.to(points).expand(model.point_shape)))
-        model = LinearDynamics(g, generator, config.padding, config.delays)
-    return model, scale
+        if goal.shape != (shapes.dim,):
+            raise ShapeError(f"expected a goal ({shapes.dim},), got {tuple(goal.shape)}")
+        g = Anchored(g, shapes.lift(goal.to(points).expand(shapes.point_shape)))
+    with torch.no_grad():
+        latents = [latents_of(g, shapes.lift(x)) for x in data.points]
+    basis, generator = first_generator(KINDS[config.kind], latents, data.times, RATE)
+    set_matrix(last, basis)
+    return LinearDynamics(g, generator, config.padding, config.delays), scale
 
 
 def _standardizing(mean: Tensor, scale: Tensor) -> ActNorm:
@@ -240,17 +270,16 @@ def _standardizing(mean: Tensor, scale: Tensor) -> ActNorm:
 
 
 def _layers(config: DynamicsConfig, n: int) -> list[Bijection]:
-    """Couplings that move one half and the other by turns, with linear maps around them.
+    """Couplings that move one half and the other by turns, a linear map before each.
 
-    All begin as the identity. The last linear map is the change of basis that a stable generator
-    may need.
+    All begin as the identity.
     """
     conditioner = MLP(config.width, saturation=config.saturation)
-    layers: list[Bijection] = [LULinear(n, permutation=torch.arange(n))]
+    layers: list[Bijection] = []
     for i in range(config.depth):
         flip, bound = bool(i % 2), config.log_scale_bound
-        layers.append(AffineCoupling(n, conditioner, flip=flip, log_scale_bound=bound))
         layers.append(LULinear(n, permutation=torch.arange(n)))
+        layers.append(AffineCoupling(n, conditioner, flip=flip, log_scale_bound=bound))
     return layers
 
 

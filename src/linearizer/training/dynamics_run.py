@@ -59,7 +59,7 @@ def train_linear_dynamics(run: DynamicsRun) -> FittedDynamics | None:
         )
     whole = Trajectories([x.float() for x in read.points], read.times)
     choices: dict[str, Any] = {"delays": run.delays, "missing": run.missing}
-    read_trajectories(*whole, **choices)  # what is wrong is told before there is a folder
+    _check(whole, choices)
     own = {f.name: getattr(run, f.name) for f in fields(DynamicsConfig) if hasattr(run, f.name)}
     config = replace(DynamicsConfig(), **own)
     check_states(config, len(read.columns))
@@ -93,6 +93,14 @@ def train_linear_dynamics(run: DynamicsRun) -> FittedDynamics | None:
     }
     finish_run(run.out, model, note)
     return FittedDynamics(model, read.columns, held, error, took)
+
+
+def _check(data: Trajectories, choices: dict[str, Any]) -> None:
+    """Tell what is wrong with the data before there is a folder, in the words of the command."""
+    try:
+        read_trajectories(*data, **choices)
+    except NonFiniteError as error:
+        raise NonFiniteError(str(error).replace("missing='skip'", "--missing skip")) from error
 
 
 def _measurable(held: Trajectories, choices: dict[str, Any]) -> Trajectories:

@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
+from linearizer._names import meant
 from linearizer.data import Images
 from linearizer.display.console import say
 from linearizer.errors import RangeError
@@ -85,6 +86,8 @@ def config_of(run: ImageRun) -> TrainingConfig:
     """
     name = run.preset or (run.data if run.data in PRESETS else "mnist")
     if name not in PRESETS:
-        raise RangeError(f"expected a preset of {', '.join(PRESETS)}, got '{name}'")
+        raise RangeError(
+            f"expected a preset of {', '.join(PRESETS)}, got '{name}'{meant(name, PRESETS)}"
+        )
     own = {f.name: getattr(run, f.name, None) for f in fields(TrainingConfig)}
     return replace(PRESETS[name], **{k: v for k, v in own.items() if v is not None})

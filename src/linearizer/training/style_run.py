@@ -25,6 +25,8 @@ from linearizer.training.objectives.style_matching import Lessons, StyleMatching
 from linearizer.training.teachers import FastNeuralStyle
 
 BATCH = 16
+FLOOR = 0.03
+"""Noise of the images that bijections are initialized on."""
 NAMED_SIZES = {"faces64": 64}
 
 
@@ -53,8 +55,9 @@ def train_style(run: StyleRun) -> None:
         model, some = trained.model, train.images[:500].split(100)
         plain = trained.plain if isinstance(trained, StyleTraining) else None
         if plain is None:
-            plain = model.fit(((x, x) for x in some), kernel_size=run.kernel)
-        model.add(PLAIN, plain)
+            model.add(PLAIN, model.fit(((x, x) for x in some), kernel_size=run.kernel))
+        else:
+            model.add(PLAIN, plain)
         return model
 
     job = Job(
@@ -97,9 +100,10 @@ def untrained(run: StyleRun, lessons: Lessons) -> StyleTransfer:
     """Bijections initialized on contents and targets, and the identity as every style."""
     shape = lessons.contents.shape[1:]
     g_x, g_y = (style_bijection(shape, depth=run.depth, width=run.width) for _ in range(2))
-    # ActNorm takes two images or more.
-    g_x.initialize(from_bytes(lessons.contents[:64].repeat(2, 1, 1, 1)))
-    g_y.initialize(from_bytes(lessons.targets[:, :16].flatten(0, 1).repeat(2, 1, 1, 1)))
+    for g, images in ((g_x, lessons.contents[:64]), (g_y, lessons.targets[:, :16].flatten(0, 1))):
+        x = from_bytes(images.repeat(2, 1, 1, 1))  # ActNorm takes two images or more.
+        # Without noise it would scale up frequencies that hardly occur, and all rounding in them.
+        g.initialize(x + FLOOR * torch.randn_like(x))
     styles = {name: _identity(g_x.out_shape, run.operator, run.kernel) for name in run.teachers}
     return StyleTransfer(g_x, g_y, styles)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from linearizer._brief import brief
 from linearizer._checks import check_between
 from linearizer.applications.conditional_flow.components import (
     Kind,
@@ -66,6 +67,8 @@ class ConditionalFlow(nn.Module, Saveable):
 
     certified = True
     weights: Tensor
+
+    __repr__ = brief
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from linearizer.applications.linear_dynamics.accuracy import ForecastError
 from linearizer.applications.linear_dynamics.control import ControlledDynamics, Regulator
 from linearizer.applications.linear_dynamics.gaussian import GaussianForecast
+from linearizer.applications.linear_dynamics.improvement import ImprovedFeedback
 from linearizer.applications.linear_dynamics.kalman import Estimate, estimate
 from linearizer.applications.linear_dynamics.model import LinearDynamics
 from linearizer.applications.linear_dynamics.modes import Modes
@@ -13,6 +14,7 @@ __all__ = [
     "Estimate",
     "ForecastError",
     "GaussianForecast",
+    "ImprovedFeedback",
     "LinearDynamics",
     "Modes",
     "Regulator",

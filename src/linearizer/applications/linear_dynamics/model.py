@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from linearizer._brief import brief
 from linearizer._checks import check_between, check_event, check_like, reference
-from linearizer._modes import own_precision
+from linearizer._modes import double_dtype, own_precision
 from linearizer._random import normal
 from linearizer.applications.linear_dynamics.accuracy import ForecastError, forecast_error
 from linearizer.applications.linear_dynamics.fitting import Equilibrium, fitted
@@ -66,6 +67,8 @@ class LinearDynamics(nn.Module, Saveable):
         >>> torch.allclose(model.backcast(later, 2.5), start, atol=1e-4)
         True
     """
+
+    __repr__ = brief
 
     def __init__(
         self, g: Bijection, generator: Generator, padding: int = 0, delays: int = 0
@@ -207,7 +210,8 @@ class LinearDynamics(nn.Module, Saveable):
 
     def backcast(self, x: Tensor, times: Times) -> Tensor:
         """The points at times before x: `forecast(x, -times)`."""
-        return self.forecast(x, -torch.as_tensor(times, dtype=x.dtype, device=x.device))
+        wide = double_dtype(x.device)
+        return self.forecast(x, -torch.as_tensor(times, dtype=wide, device=x.device))
 
     def advance(self, z: Tensor, times: Tensor) -> Tensor:
         """`e^{Lt} z` for latents (*batch, n) and times (), (T,) or (*batch, T), unchecked."""
@@ -328,7 +332,7 @@ class LinearDynamics(nn.Module, Saveable):
         return forecast_error(self.forecast, read, self.delays)
 
     def _times(self, times: Times, z: Tensor) -> Tensor:
-        t = torch.as_tensor(times, dtype=z.dtype, device=z.device)
+        t = torch.as_tensor(times, dtype=double_dtype(z.device), device=z.device)
         if t.ndim > 1 and t.shape[:-1] != z.shape[:-1]:
             raise ShapeError(
                 f"expected times (T,) for all starts, or {(*z.shape[:-1], 'T')} for each its own, "

@@ -6,7 +6,9 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from linearizer._brief import brief
 from linearizer._checks import check_between, reference
+from linearizer._names import meant
 from linearizer.applications.style_transfer import analysis, files, fitting, sizes, stages
 from linearizer.applications.style_transfer.analysis import SharedBasis
 from linearizer.applications.style_transfer.files import StyleFiles
@@ -52,6 +54,8 @@ class StyleTransfer(StyleFiles):
     """
 
     certified = True
+
+    __repr__ = brief
 
     def __init__(
         self,
@@ -103,7 +107,10 @@ class StyleTransfer(StyleFiles):
         """
         if style not in self.styles:
             known = ", ".join(self.names) or "none yet"
-            raise RangeError(f"expected a style of {known}, got '{style}'; add it first")
+            raise RangeError(
+                f"expected a style of {known}, got '{style}'{meant(style, self.names)}; "
+                "add it first"
+            )
         operator: Convolution = self.styles[style]  # type: ignore[assignment]
         return operator
 

@@ -2,7 +2,6 @@
 
 import abc
 import copy
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,17 +12,20 @@ from torch.nn.functional import avg_pool2d, pixel_unshuffle
 from linearizer.applications import StyleTransfer
 from linearizer.applications.style_transfer.sizes import operator_for, resized
 from linearizer.data.images import from_bytes
-from linearizer.operators import Convolution
+from linearizer.operators import SymmetricConvolution
+from linearizer.operators.cosine import idct2
 from linearizer.training.objectives.optimization import CosineTraining
 
 GRID_WEIGHT = 0.5
 """Of errors that repeat with the period of the blocks, beside 1 for the squared error."""
-INVERSE_WEIGHT = 0.01
-"""Of inverses of operators that are larger than `INVERSE_NORM`."""
-INVERSE_NORM = 20.0
-"""Root mean square of the singular values of an operator's inverse, at one frequency."""
-FREQUENCIES = (6, 6)
-"""At which the inverses are looked at; a kernel of 5 × 5 varies no faster."""
+NOISE = 1e-4
+"""Added to stylized images before they are undone."""
+AMPLIFIED = 50.0
+"""So many times larger the noise may come out of undoing; rounding to float32 is 1e-7."""
+UNDONE = 4
+"""Contents of a batch that are undone, each of another style; of larger contents fewer."""
+UNDO_WEIGHT = 0.03
+"""Of what is amplified more, beside 1 for the squared error."""
 OTHERS = 4
 """One of so many contents meets a style that is not kept."""
 
@@ -69,8 +71,8 @@ class StyleMatching(CosineTraining, abc.ABC):
     def operate(self, style: int, z: Tensor) -> Tensor:
         """The operator of style number `style` on latents (B, c, h, w)."""
 
-    def penalty(self, styles: Sequence[int]) -> Tensor | float:
-        """What a loss adds for the operators of some styles; nothing here."""
+    def penalty(self, styles: Sequence[int], contents: Tensor, made: Tensor) -> Tensor | float:
+        """What the loss adds for contents and what the styles made of them; nothing here."""
         return 0.0
 
     def style_at(self, turn: int) -> int:
@@ -92,8 +94,8 @@ class StyleMatching(CosineTraining, abc.ABC):
         g_x, g_y = (
             resized(g, lessons.contents.shape[-2:]) for g in (self.model.g_x, self.model.g_y)
         )
-        z = g_x(from_bytes(lessons.contents[torch.cat([*shares.values()])]).to(batch[0]))
-        parts = z.split([len(share) for share in shares.values()])
+        contents = from_bytes(lessons.contents[torch.cat([*shares.values()])]).to(batch[0])
+        parts = g_x(contents).split([len(share) for share in shares.values()])
         latents = [self.operate(s, part) for s, part in zip(shares, parts, strict=True)]
         made = g_y.inverse(torch.cat(latents))
         truth = torch.cat([self.target(s, lessons, share) for s, share in shares.items()])
@@ -101,7 +103,13 @@ class StyleMatching(CosineTraining, abc.ABC):
         squared = error.square().mean()
         self.log("loss", squared, sync_dist=True)
         grid = GRID_WEIGHT * block_pattern(error, self.model.factor)
-        return squared + grid + self.penalty([*shares])
+        some = torch.randperm(len(shares))[: max(1, UNDONE // times)]
+        firsts = torch.tensor([0, *(len(share) for share in shares.values())]).cumsum(0)[some]
+        return (
+            squared
+            + grid
+            + self.penalty([[*shares][i] for i in some], contents[firsts], made[firsts])
+        )
 
 
 class StyleTraining(StyleMatching):
@@ -109,8 +117,8 @@ class StyleTraining(StyleMatching):
 
     A g that has seen few styles fits few. So some contents meet styles that are not kept: those
     of the teachers in other colors, and the one that leaves contents as they are. A style forgets
-    some of its content, and what it forgets wholly can't be undone: so the inverses of operators
-    are kept from growing large.
+    some of its content, and what it forgets wholly can't be undone: so some stylized contents
+    are undone with noise, which must not grow large.
 
     Args:
         model: With all styles; trained in place.
@@ -159,11 +167,11 @@ class StyleTraining(StyleMatching):
         made = super().target(other % len(self.model.names), lessons, numbers)
         return torch.einsum("oc,nchw->nohw", self.colors[other].cpu(), made).clamp(-1, 1)
 
-    def operator(self, style: int) -> Convolution:
+    def operator(self, style: int) -> SymmetricConvolution:
         """The operator of style number `style`; the others come last, and plain at their end."""
         other = style - len(self.model.names)
         operator = self.others[other] if other >= 0 else self.model.styles[self.model.names[style]]
-        assert isinstance(operator, Convolution)
+        assert isinstance(operator, SymmetricConvolution)
         return operator
 
     def operate(self, style: int, z: Tensor) -> Tensor:
@@ -171,29 +179,33 @@ class StyleTraining(StyleMatching):
         out: Tensor = operator_for(z.shape[-3:], self.operator(style))(z)
         return out
 
-    def penalty(self, styles: Sequence[int]) -> Tensor | float:
-        """For inverses that are large."""
-        return INVERSE_WEIGHT * sum(excess_of_inverse(self.operator(style)) for style in styles)
+    def penalty(self, styles: Sequence[int], contents: Tensor, made: Tensor) -> Tensor | float:
+        """For noise that undoing the styles amplifies: `log(|undo(y + n) - x| / c |n|)²`, if > 0.
+
+        Args:
+            styles: The number of the style of each content.
+            contents: x, (N, C, H, W).
+            made: y, of the same shape.
+        """
+        g_x, g_y = (resized(g, contents.shape[-2:]) for g in (self.model.g_x, self.model.g_y))
+        z = g_y(made + NOISE * torch.randn_like(made))
+        latents = [
+            _solved(self.operator(s).resized(w.shape[1:]), w)
+            for s, w in zip(styles, z, strict=True)
+        ]
+        rest = (g_x.inverse(torch.stack(latents)) - contents) / (AMPLIFIED * NOISE)
+        return UNDO_WEIGHT * (rest.square().mean((1, 2, 3)).log() / 2).relu().square().mean()
 
     @property
-    def plain(self) -> Convolution | None:
+    def plain(self) -> SymmetricConvolution | None:
         """The operator that leaves contents as they are, if one was trained."""
         return self.operator(len(self.model.names) + len(self.colors)) if len(self.others) else None
 
 
-def excess_of_inverse(operator: Convolution) -> Tensor:
-    """How much larger its inverse is than `INVERSE_NORM`, as the square of a logarithm.
-
-    At each of some frequencies with the matrix K that is `log(|K⁻¹|_F / √C) - log(INVERSE_NORM)`,
-    or 0 if it is negative; the mean of the squares over the frequencies.
-    """
-    smallest = [max(a, b) for a, b in zip(FREQUENCIES, operator.kernel.shape[-2:], strict=True)]
-    K = operator.resized(smallest).response().flatten(0, 1)
-    identity = torch.eye(K.shape[-1], dtype=K.dtype, device=K.device)
-    # A damped inverse has a gradient also where K is singular.
-    damped = K @ K.mH + 1e-3 / INVERSE_NORM**2 * identity
-    mean_square = torch.linalg.inv(damped).diagonal(dim1=-2, dim2=-1).real.mean(-1)
-    return (mean_square.log() / 2 - math.log(INVERSE_NORM)).relu().square().mean()
+def _solved(A: SymmetricConvolution, y: Tensor) -> Tensor:
+    """A⁻¹ y of latents (C, H, W), with a derivative."""
+    spectrum = A.transform(y).movedim(0, -1)
+    return idct2(torch.linalg.solve(A.response(), spectrum).movedim(-1, 0))
 
 
 def block_pattern(error: Tensor, block: int) -> Tensor:
