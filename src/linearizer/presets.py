@@ -67,7 +67,9 @@ def vector_bijection(
         raise ShapeError(f"expected a dimension of at least 2, got {dim}; couplings split vectors")
     if start not in ("identity", "random"):
         raise RangeError(f"expected start 'identity' or 'random', got '{start}'")
-    layers = _dense_layers(dim, depth, MLP(width, saturation=saturation), {"log_scale_bound": log_scale_bound})
+    layers = _dense_layers(
+        dim, depth, MLP(width, saturation=saturation), {"log_scale_bound": log_scale_bound}
+    )
     if start == "random":
         for layer in layers:
             _start_at_random(layer)
