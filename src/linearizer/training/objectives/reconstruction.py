@@ -14,8 +14,9 @@ class ReconstructionTraining(CosineTraining):
     """Trains g so that `g⁻¹(P_k g(x)) = x` as nearly as possible, P_k keeping the first k latents.
 
     The loss is the mean of `|g⁻¹(P_k g(x)) - x|²` over the batch, for one rank k a step, in turn.
-    At the start of a g that is the identity on principal components it is that of PCA. Ranks that are trained together are
-    nested: the projection of rank j after that of rank k is that of rank min(j, k).
+    At the start of a g that is the identity on principal components it is that of PCA. Ranks that
+    are trained together are nested: the projection of rank j after that of rank k is that of rank
+    min(j, k).
 
     Args:
         g: Bijection of vectors (n,); trained in place.
