@@ -166,6 +166,10 @@ seconds are of one core.
         without = sorted({name[0] for name, found in files[protocol] if "results" not in found})
         if measured:
             parts.append(section(title, protocol, measured))
+        whole = len({name[0] for runs in files.values() for name, _ in runs})
+        missing = whole - len({name[0] for name, _ in files[protocol]})
+        if missing:
+            parts.append(f"The {missing} largest tables were not run in this protocol yet.")
         if without:
             parts.append(
                 "Left out, with fewer than two outliers among the drawn rows: "

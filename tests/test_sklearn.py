@@ -6,7 +6,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -36,6 +35,7 @@ from linearizer.sklearn import (
 )
 from linearizer.testing import check_bijection, check_linear
 
+pd = pytest.importorskip("pandas", reason="pandas, whose tables are tried, is missing")
 QUICK: dict[str, Any] = {"max_iter": 20, "random_state": 0}
 ALL = [
     FlowDensity(**QUICK),

@@ -12,7 +12,7 @@ from linearizer.estimation import Moments
 from linearizer.estimation.latents import latents_of
 from linearizer.linearizer import Linearizer
 from linearizer.operators import OrthogonalProjection
-from linearizer.sklearn.tables import Array, numbers, read_rows, read_table, seed_of
+from linearizer.sklearn.tables import BATCH, Array, numbers, read_rows, read_table, seed_of
 from linearizer.training import ComponentsConfig, train_components
 
 
@@ -58,7 +58,7 @@ class NonlinearPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self,
         n_components: int | float | str = 2,
         *,
-        max_iter: int = 1000,
+        max_iter: int = 600,
         max_minutes: float | None = 1.0,
         validation_fraction: float = 0.2,
         random_state: Any = None,
@@ -90,14 +90,17 @@ class NonlinearPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             seed=seed_of(self.random_state),
             verbose=self.verbose,
         )
-        z = latents_of(trained.g, x)
-        covariance = Moments(n).update(z).covariance()
+        moments = Moments(n)
+        with torch.no_grad():
+            for part in x.split(BATCH):
+                moments.update(trained.g(part))
+        covariance = moments.covariance()
         kept = self._count(covariance.diagonal(), n)
         values, turn = torch.linalg.eigh(covariance[:kept, :kept])
         basis = torch.zeros(kept, n, dtype=x.dtype)
         basis[:, :kept] = turn.flip(1).mT
         # Zero stands for what is left out: the mean of the others stays as it was trained.
-        mean = torch.where(torch.arange(n) < kept, z.mean(0), 0.0)
+        mean = torch.where(torch.arange(n) < kept, moments.mean(), 0.0)
         g = Chain(trained.g, Centering(mean))
         self.bijection_, self.gain_, self.n_iter_ = g, trained.gain, max(1, trained.steps)
         self.projection_ = Linearizer(g, OrthogonalProjection(basis.mT.contiguous()), g)
@@ -109,11 +112,13 @@ class NonlinearPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.explained_variance_ratio_ = numbers(variances / total)
         return self
 
+    @torch.no_grad()
     def transform(self, X: Any) -> Array:
         """The coordinates (N, n_components_) of rows (N, n)."""
         x = read_table(self, X)
         return numbers(latents_of(self.bijection_, x) @ torch.tensor(self.components_).mT)
 
+    @torch.no_grad()
     def inverse_transform(self, X: Any) -> Array:
         """The rows (N, n) of coordinates (N, n_components_).
 

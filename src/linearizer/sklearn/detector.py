@@ -186,6 +186,7 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
             constant = 0.5 * math.log(2 * math.pi) * x.shape[1]
             return curved, z, numbers(0.5 * z.square().sum(1) - first - second + constant)
 
+    @torch.no_grad()
     def _moves(self, x: Tensor) -> Array:
         """From the nearest normal row to each row, (N, n)."""
         curves, _ = _parts(self.bijection_)
