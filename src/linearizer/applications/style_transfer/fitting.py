@@ -13,6 +13,9 @@ from linearizer.errors import RangeError
 from linearizer.estimation import ConvolutionLeastSquares, refine_convolution
 from linearizer.operators import Convolution, Dense
 
+STRETCH = 2.0
+"""Of the colors of contents, in any direction, by the style of a picture."""
+
 
 @torch.no_grad()
 def fit_operator(
@@ -64,12 +67,16 @@ def colored(
     """`T P`: T carries the second moments of P z, for latents z of contents, to a picture's.
 
     P takes the latents of contents to those of the same images as g_y sees them, which keeps
-    what is drawn where it is; T mixes channels alone.
+    what is drawn where it is; T mixes channels alone. It stretches no direction more than
+    `STRETCH` times and shrinks none more: where contents hardly vary, a picture would blow up what
+    little there is to colors and patterns that neither has.
     """
     moments = [second_moment(plain(z)) for z in latents]
     if not moments:
         raise RangeError("expected contents to whiten, got none; pass a batch of images")
     T = transport(torch.stack(moments).mean(0), second_moment(g_y(picture)))
+    stretches, directions = torch.linalg.eigh((T + T.mT) / 2)
+    T = directions * stretches.clamp(1 / STRETCH, STRETCH) @ directions.mT
     kernel = torch.einsum("om,mipq->oipq", T, plain.kernel.double())
     return type(plain)(kernel.to(picture.dtype), plain.size)
 

@@ -297,8 +297,9 @@ class StyleTransfer(StyleFiles):
         `A = T P`, with P as `plain`, which leaves contents as they are. The matrix
         `T = S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½` carries the second moments S_x of the latents of
         contents after P to those S_y of the picture's, and is the nearest such map to the
-        identity (Mroueh, arXiv:1905.10820). Second moments are taken around zero, so that the map
-        is linear and not affine; g's ActNorms center the latents roughly.
+        identity (Mroueh, arXiv:1905.10820); its eigenvalues are bounded to [½, 2], so that what
+        hardly occurs in contents is not blown up. Second moments are taken around zero, so that
+        the map is linear and not affine; g's ActNorms center the latents roughly.
 
         Args:
             contents: Batches (B, *g_x.in_shape).
