@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 import linearizer as lz
+from linearizer.applications.style_transfer import fitting
 from linearizer.errors import FileFormatError, RangeError, ShapeError
 from linearizer.spaces import InducedSpace
 from linearizer.testing import perturb_
@@ -196,7 +197,8 @@ def test_refining_lowers_the_error_of_images():
         model.fit(pairs, kernel_size=None, refinement=1)
 
 
-def test_whitening_gives_contents_the_moments_of_a_picture(model, photo):
+def test_whitening_gives_contents_the_moments_of_a_picture(model, photo, monkeypatch):
+    monkeypatch.setattr(fitting, "STRETCH", 1e6)
     contents = torch.rand(50, 3, *SIZE) * 2 - 1
     operator = model.from_picture(contents.split(25), photo)
 
@@ -207,6 +209,15 @@ def test_whitening_gives_contents_the_moments_of_a_picture(model, photo):
     target = moment(model.g_y(photo))
     found = moment(operator(model.g_x(contents)))
     assert float(((found - target).norm() / target.norm()).detach()) < 0.05
+
+
+def test_the_style_of_a_picture_stretches_no_color_too_much(model, photo):
+    contents = 0.01 * (torch.rand(50, 3, *SIZE) * 2 - 1)  # hardly vary
+    operator, plain = model.from_picture(contents.split(25), photo), model.plain
+    with torch.no_grad():
+        changes = torch.linalg.solve(plain.response().mT, operator.response().mT).mT
+    assert torch.linalg.svdvals(changes).max() < fitting.STRETCH * 1.001
+    assert torch.linalg.svdvals(changes).min() > 0.999 / fitting.STRETCH
 
 
 @pytest.mark.parametrize("size", [(16, 16), (32, 20), (21, 35)])
