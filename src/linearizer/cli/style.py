@@ -42,8 +42,8 @@ Kept = Literal["none", "float32", "float64"]
 Records = Annotated[
     Kept,
     typer.Option(
-        help="Numbers of the record, for `style undo`: float32 give the photograph back to a few "
-        "gray levels, float64 exactly, in three times the time."
+        help="Numbers of the record, for `style undo`: float32 give the photograph back unless a "
+        "style amplifies rounding, which is told at once; float64 always, in three times the time."
     ),
 ]
 
