@@ -40,7 +40,7 @@ CSS = """
   linear-gradient(to left, rgb(0 0 0 / 35%), transparent) right / 14px 100%;
   background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 @media (max-width: 640px) { /* all tabs in one row, and whole rows of pictures */
-  .tab-container button { padding: 0 6px !important; font-size: 0.8rem !important; }
+  .tab-container button { padding: 0 4px !important; font-size: 0.7rem !important; }
   .board table { border-spacing: 2px; }
   .board th { font-size: 0.66rem; white-space: normal; }
   .board tr > :first-child { min-width: 2.6rem; max-width: 4rem; padding-right: 0.2rem !important; }

@@ -53,7 +53,8 @@ class GaussianMixture(nn.Module, Saveable):
         weights: Tensor,
     ) -> None:
         super().__init__()
-        self.register_buffer("whitening", whitening)
+        # As it is in a file: products round by the order in memory.
+        self.register_buffer("whitening", whitening.contiguous())
         self.register_buffer("centers", centers)
         self.register_buffer("directions", directions)
         self.register_buffer("variances", variances)
