@@ -43,7 +43,7 @@ SAME = 1e-6
 ROUND_TRIP = 1e-3
 """Of inputs like the data, in the dtype of the weights."""
 OOD_ROUND_TRIP = 2e-2
-"""Of inputs that are like nothing in the data; processors that round otherwise differ by a fifth."""
+"""Of inputs that are like nothing in the data; processors differ in it by a fifth."""
 EXACT = 1e-8
 """Of laws of algebra, in float64."""
 IDEMPOTENT, IDEMPOTENT_IN_DOUBLE = 1e-3, 1e-9
