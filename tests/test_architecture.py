@@ -171,7 +171,7 @@ def test_core_needs_torch_alone() -> None:
 
 
 def test_import_is_light() -> None:
-    """`import linearizer` takes 0.3 s of a processor beyond torch, and loads no optional package."""
+    """`import linearizer` takes 0.3 s of processor beyond torch and loads no optional package."""
     code = (
         "import torch, sys, time; start = time.process_time(); "
         "import linearizer; linearizer.Linearizer; "
