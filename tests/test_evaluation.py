@@ -16,6 +16,7 @@ from linearizer.errors import RangeError
 from linearizer.evaluation.flow import evaluate_flow
 from linearizer.evaluation.flow_table import evaluation_page
 from linearizer.evaluation.likeness import EQUAL_DB
+from linearizer.evaluation.projector import anything
 from linearizer.flows import METHODS
 from linearizer.metrics import LPIPS, Classifier, psnr_db
 
@@ -152,3 +153,9 @@ def test_the_one_step_of_a_flow_with_steps_is_named(case):
     results = evaluate_flow(flow, train, held_out, classifier, steps=4, count=10)
     assert results["own_step_vs_n_step_psnr_db"]["heun"] > 80
     assert "one step (4 heun steps collapsed)" in page_markdown(evaluation_page(results))
+
+
+def test_few_images_are_enough_for_inputs_of_every_kind() -> None:
+    kinds = anything(torch.rand(4, 1, 8, 8) * 2 - 1, 0)
+    assert all(len(images) for images in kinds.values())
+    assert "pieces of photographs" in kinds

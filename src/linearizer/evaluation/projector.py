@@ -177,7 +177,7 @@ def anything(images: Tensor, seed: int) -> dict[str, Tensor]:
     }
     if channels == 1 and height == width:
         kinds["letters"] = load_letters(N, height, seed).images
-        kinds["pieces of photographs"] = pieces_of_photographs(N // 10, height, seed)
+        kinds["pieces of photographs"] = pieces_of_photographs(max(1, N // 10), height, seed)
     return kinds
 
 
