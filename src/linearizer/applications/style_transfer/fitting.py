@@ -6,12 +6,15 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from linearizer import linalg
 from linearizer._modes import differentiable, own_precision
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError
-from linearizer.estimation import ConvolutionLeastSquares, refine_convolution
-from linearizer.operators import Convolution, Dense
+from linearizer.estimation import (
+    ConvolutionLeastSquares,
+    gaussian_transport,
+    refine_convolution,
+)
+from linearizer.operators import Convolution
 
 STRETCH = 2.0
 """Of the colors of contents, in any direction, by the style of a picture."""
@@ -74,23 +77,11 @@ def colored(
     moments = [second_moment(plain(z)) for z in latents]
     if not moments:
         raise RangeError("expected contents to whiten, got none; pass a batch of images")
-    T = transport(torch.stack(moments).mean(0), second_moment(g_y(picture)))
-    stretches, directions = torch.linalg.eigh((T + T.mT) / 2)
+    S_x, S_y = torch.stack(moments).mean(0), second_moment(g_y(picture))
+    stretches, directions = torch.linalg.eigh(gaussian_transport(S_x, S_y, floor=0.0))
     T = directions * stretches.clamp(1 / STRETCH, STRETCH) @ directions.mT
     kernel = torch.einsum("om,mipq->oipq", T, plain.kernel.double())
     return type(plain)(kernel.to(picture.dtype), plain.size)
-
-
-def transport(S_x: Tensor, S_y: Tensor) -> Tensor:
-    """`S_y^½ (S_y^½ S_x S_y^½)^-½ S_y^½`, which carries second moments S_x to S_y.
-
-    Of all matrices T with `T S_x Tᵀ = S_y` it is the symmetric positive one: the optimal
-    transport between N(0, S_x) and N(0, S_y). With R = S_y^½ and M = R S_x R it is T = R M^-½ R,
-    and T S_x T = R M^-½ M M^-½ R = R R (Mroueh, arXiv:1905.10820).
-    """
-    root = linalg.power(Dense(S_y), 0.5).to_dense()
-    middle = root @ S_x @ root
-    return root @ linalg.power(Dense((middle + middle.mT) / 2), -0.5).to_dense() @ root
 
 
 def second_moment(z: Tensor) -> Tensor:
