@@ -7,17 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from linearizer._checks import check_between, check_finite
+from linearizer._checks import check_between
 from linearizer.bijections import AffineCoupling, Bijection, Chain
 from linearizer.conditioners import MLP
-from linearizer.errors import ShapeError
 from linearizer.estimation import fit_marginals, fit_whitening
 from linearizer.estimation.latents import latents_of
-from linearizer.training import loop
-from linearizer.training.config import TrainingBudget
-from linearizer.training.early_stopping import StopEarly
 from linearizer.training.objectives.reconstruction import ReconstructionTraining
-from linearizer.training.rows import FEWEST, NoisyRows, split_rows
+from linearizer.training.rows import FEWEST, check_rows, split_rows, train_on_rows
 
 
 @dataclass(frozen=True)
@@ -108,10 +104,7 @@ def train_components(
         (True, True)
     """
     config = ComponentsConfig() if config is None else config
-    check_between(held_out, 0.01, 0.9, "the share that is held out")
-    if x.ndim != 2 or not x.numel():
-        raise ShapeError(f"expected rows (N, n), got {tuple(x.shape)}")
-    check_finite(x, "the rows")
+    check_rows(x, held_out)
     for rank in ranks:
         check_between(rank, 1, x.shape[1] - 1, "a rank")
     scores = fit_marginals(x, strength=0.0, knots=2)
@@ -131,22 +124,13 @@ def train_components(
         return module.errors(held.to(module.device)).mean(1)
 
     before = errors(module)
-    took = loop.train(
+    took = train_on_rows(
         module,
-        NoisyRows(
-            train,
-            noise=config.noise,
-            batch_size=min(config.batch_size, len(train)),
-            steps=config.steps,
-            seed=seed,
-        ),
-        TrainingBudget(config.steps, max_minutes=max_minutes),
-        title="Training g",
-        callbacks=[
-            StopEarly(
-                lambda: float(errors(module).mean()), every=config.every, patience=config.patience
-            )
-        ],
+        train,
+        config,
+        lambda: float(errors(module).mean()),
+        max_minutes=max_minutes,
+        seed=seed,
         verbose=verbose,
     )
     module = module.cpu().eval()

@@ -7,17 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from linearizer._checks import check_between, check_finite
 from linearizer.bijections import Bijection, Chain
-from linearizer.errors import ShapeError
 from linearizer.estimation import fit_marginals, fit_whitening
 from linearizer.estimation.latents import latents_of
 from linearizer.presets import vector_bijection
-from linearizer.training import loop
-from linearizer.training.config import TrainingBudget
-from linearizer.training.early_stopping import StopEarly
 from linearizer.training.objectives.likelihood import LikelihoodTraining
-from linearizer.training.rows import FEWEST, NoisyRows, split_rows
+from linearizer.training.rows import FEWEST, check_rows, split_rows, train_on_rows
 
 
 @dataclass(frozen=True)
@@ -116,10 +111,7 @@ def train_density(
         (True, True)
     """
     config = DensityConfig() if config is None else config
-    check_between(held_out, 0.01, 0.9, "the share that is held out")
-    if x.ndim != 2 or not x.numel():
-        raise ShapeError(f"expected rows (N, n), got {tuple(x.shape)}")
-    check_finite(x, "the rows")
+    check_rows(x, held_out)
     marginals = fit_marginals(x, strength=config.strength, knots=config.knots)
     whitening = fit_whitening(latents_of(marginals, x), floor=config.floor)
     base = Chain(marginals, whitening)
@@ -142,18 +134,13 @@ def train_density(
     def measure() -> float:
         return -float(log_likelihood(module.g, held.to(module.device)).mean())
 
-    took = loop.train(
+    took = train_on_rows(
         module,
-        NoisyRows(
-            train,
-            noise=config.noise,
-            batch_size=min(config.batch_size, len(train)),
-            steps=config.steps,
-            seed=seed,
-        ),
-        TrainingBudget(config.steps, max_minutes=max_minutes),
-        title="Training g",
-        callbacks=[StopEarly(measure, every=config.every, patience=config.patience)],
+        train,
+        config,
+        measure,
+        max_minutes=max_minutes,
+        seed=seed,
         verbose=verbose,
     )
     couplings = module.g.cpu().eval()
