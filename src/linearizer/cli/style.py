@@ -115,19 +115,20 @@ def add(
         ),
     ] = None,
     data_dir: DataDir = None,
-    contents: Annotated[int, whole(min=16, help="Use so many of them.")] = 500,
+    contents: Annotated[int, whole(min=16, help="Use so many of them.")] = 200,
     ridge: Annotated[float, real(min=0.0, help="Ridge of the least squares.")] = 1e-4,
     kernel: Annotated[int, whole(min=1, max=1001, help="Side of the kernel, odd.")] = 5,
     refine: Annotated[
-        int, whole(min=0, help="Steps from the best latents on to the best images.")
-    ] = 6,
+        int, whole(min=0, help="Steps on images; 0 for the closed form between latents.")
+    ] = 250,
     overwrite: Overwrite = False,
 ) -> None:
-    """Add a style to a model by least squares: g stays as it is, and it takes seconds.
+    """Add a style to a model by least squares: g stays as it is, and it takes a minute.
 
-    The solution between latents is refined by a few whitened gradient steps on the images;
-    with --refine 0 it stays the closed form. A picture gives (1 - w) T P + w P: P is the style
-    `plain`, T carries the contents' second moments to the picture's, and w is --content-weight.
+    From the mean of the model's styles on, short steps lower the squared error of the images;
+    with --refine 0 it is the closed form between latents. A picture gives (1 - w) T P + w P: P is
+    the style `plain`, T carries the contents' second moments to the picture's, and w is
+    --content-weight.
     """
     from linearizer.evaluation.style_drawing import read_photo  # noqa: PLC0415
     from linearizer.training.lessons import taught  # noqa: PLC0415

@@ -1,6 +1,6 @@
 """Operators of styles from images, for bijections that stay as they are."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -30,9 +30,14 @@ def fit_operator(
     ridge: float,
     kernel_size: int | None,
     refinement: int,
+    styles: Sequence[Convolution],
     progress: Callable[[float], None],
 ) -> Convolution:
-    """What `StyleTransfer.fit` returns, for these bijections."""
+    """What `StyleTransfer.fit` returns, for these bijections.
+
+    Refinement begins at the mean of the styles, which decodes to images, and without any at the
+    closed form.
+    """
     if refinement and kernel_size is None:
         raise RangeError("expected the size of a kernel to refine, got None; an odd number")
     if refinement and torch.is_inference_mode_enabled():
@@ -45,23 +50,39 @@ def fit_operator(
                 ridge=ridge,
                 kernel_size=kernel_size,
                 refinement=refinement,
+                styles=[differentiable(A) for A in styles],
                 progress=progress,
             )
-    channels = (g_x.out_shape[0], g_y.out_shape[0])
-    moments = ConvolutionLeastSquares(channels, g_x.out_shape[1:], kind)
+    start = _mean(styles, kind, kernel_size) if refinement else None
+    moments = ConvolutionLeastSquares((g_x.out_shape[0], g_y.out_shape[0]), g_x.out_shape[1:], kind)
     kept = []
     for x, y in pairs:
         z = g_x(x)
-        moments.update(z, g_y(y))
+        if start is None:
+            moments.update(z, g_y(y))
         if refinement:
             kept.append((z, y))
-    operator = moments.solve(ridge, kernel_size)
+    operator = moments.solve(ridge, kernel_size) if start is None else start
     if not refinement:
         return operator
+    if not kept:
+        raise RangeError("expected pairs of images to refine a style on, got none")
+    z, y = (torch.cat(parts) for parts in zip(*kept, strict=True))
     with _frozen(g_y), own_precision(operator.device):
-        return refine_convolution(
-            operator, moments, kept, g_y.inverse, steps=refinement, progress=progress
-        )
+        return refine_convolution(operator, z, y, g_y.inverse, steps=refinement, progress=progress)
+
+
+def _mean(
+    styles: Sequence[Convolution], kind: type[Convolution], side: int | None
+) -> Convolution | None:
+    """The mean of the styles of a kind, with a kernel that spans `side` pixels; None of none."""
+    entries = kind.entries(side or 1)
+    shape = (entries, entries)
+    ours = [A for A in styles if type(A) is kind and max(A.kernel.shape[2:]) <= entries]
+    if not ours:
+        return None
+    kernels = [kind.enlarged(A.kernel.detach(), shape) for A in ours]
+    return kind(torch.stack(kernels).mean(0), ours[0].size)
 
 
 def colored(

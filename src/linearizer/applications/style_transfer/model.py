@@ -264,7 +264,8 @@ class StyleTransfer(StyleFiles):
         """The operator of pairs of images, `A g_x(x) ≈ g_y(y)`, without touching g.
 
         Least squares between latents, in closed form. Latents that are near need not be images
-        that look alike: `refinement` goes on to `|g_y⁻¹(A g_x(x)) - y|²`.
+        that look alike: `refinement` lowers `|g_y⁻¹(A g_x(x)) - y|²` itself, beginning at the
+        closed form, a style of this model or the mean of all, whichever is best for the pairs.
 
         Args:
             pairs: Batches of contents and stylized images, (B, *g_x.in_shape) both.
@@ -285,6 +286,7 @@ class StyleTransfer(StyleFiles):
             ridge=ridge,
             kernel_size=kernel_size,
             refinement=refinement,
+            styles=[self.operator(name) for name in self.names],
             progress=progress,
         )
 
