@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from linearizer._modes import wide_dtype
 from linearizer.operators.convolution import Convolution
 
 LEARNING_RATE = 2e-3
@@ -61,8 +62,8 @@ def refine_convolution(
         with torch.no_grad():
             return sum(len(a) * loss(A, a, b).item() for a, b in parts)
 
-    kind, size = type(start), start.size
-    kernel = start.kernel.detach().clone().requires_grad_()
+    kind, size, dtype = type(start), start.size, start.dtype
+    kernel = start.kernel.detach().to(wide_dtype(dtype), copy=True).requires_grad_()
     peak = LEARNING_RATE * float(kernel.detach().norm()) / kernel.shape[0] ** 0.5
     optimizer = torch.optim.Adam([kernel], lr=peak)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -71,14 +72,14 @@ def refine_convolution(
     turns = torch.randint(len(z), (steps, BATCH), generator=torch.Generator().manual_seed(0))
     for turn in turns.to(z.device):
         with torch.enable_grad():
-            error = loss(kind(kernel, size), z[turn], y[turn])
+            error = loss(kind(kernel.to(dtype), size), z[turn], y[turn])
         optimizer.zero_grad()
         error.backward()
         torch.nn.utils.clip_grad_norm_([kernel], LONGEST)
         optimizer.step()
         schedule.step()
         progress(error.item())
-    ends = (kind(k.detach(), size) for k in (kernel, start.kernel))
+    ends = (kind(k.detach().to(dtype), size) for k in (start.kernel, kernel))
     return min(ends, key=judged)
 
 
