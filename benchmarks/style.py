@@ -144,7 +144,7 @@ def teachers(bench: Bench) -> list[str]:
     for side, count in ((64, 48), (256, 12)):
         contents = open_held_out(bench.arguments.held_out, side)[:count]
         found = []
-        for name, path in bench.teachers.items():
+        for path in bench.teachers.values():
             teacher = FastNeuralStyle.from_file(path)
             still, *moved = (
                 torch.cat([teach(teacher, x, shift=move) for x in contents.split(4)])
