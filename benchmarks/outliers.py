@@ -33,7 +33,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "outliers.md"
 OURS = "LinearizerDetector"
 VARIANTS = ("its likelihood alone", "its distance alone", "plain Gaussian, same curves")
 CHOSEN = "its weights chosen on other tables"
-GRID = [(c, g, p) for c in (0.0, 1.0) for g in (0.0, 0.25, 0.5, 1.0, 2.0) for p in (0.0, 0.25, 0.5, 1.0)]
+GRID = [
+    (c, g, p) for c in (0.0, 1.0) for g in (0.0, 0.25, 0.5, 1.0, 2.0) for p in (0.0, 0.25, 0.5, 1.0)
+]
 """Weights of both distances and of the likelihood that `CHOSEN` chooses from."""
 WIDEST_FOR_MCD = 500
 PLANTED, MOVED = 200, 5.0
@@ -119,7 +121,7 @@ def measure(path: Path, protocol: str, seed: int, most: int) -> dict[str, object
     note(OURS, lambda: -detector.score_samples(test))
     for name, by in zip(VARIANTS, ("likelihood", "distance"), strict=False):
         note(name, lambda by=by: -detector.set_params(by=by).score_samples(test))
-    terms = np.concatenate([detector._terms(part) for part in torch.tensor(test).split(10_000)])  # noqa: SLF001
+    terms = np.concatenate([detector._terms(part) for part in torch.tensor(test).split(10_000)])
     found["grid"] = [
         [float(roc_auc_score(truth, terms @ w)), float(average_precision_score(truth, terms @ w))]
         for w in GRID
