@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent / "src" / "linearizer"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "_version"),
     ("_checks", "_extras", "_files", "_names", "_random", "measurement"),
-    ("_modes", "_differentiable", "_gate", "_brief"),
+    ("_modes", "_differentiable", "_arrays", "_gate", "_brief"),
     ("_rotation",),
     ("saving",),
     ("bijections", "operators", "conditioners"),

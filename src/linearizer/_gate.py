@@ -5,8 +5,11 @@ Public methods go through it to the methods with an underscore that a subclass d
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
+from linearizer._arrays import Points, to_array, to_tensor
 from linearizer._checks import Shape, as_shape, check_image, check_input
 from linearizer._modes import own_precision
 from linearizer.errors import InterfaceError
@@ -27,12 +30,16 @@ class EventMap(nn.Module):
 
 
 def call_checked(
-    owner: nn.Module, function: Callable[[Tensor], Tensor], x: Tensor, given: Shape, made: Shape
-) -> Tensor:
-    """`function(x)` for events `given`, which become events `made`.
+    owner: nn.Module, function: Callable[[Tensor], Tensor], x: Points, given: Shape, made: Shape
+) -> Points:
+    """`function(x)` for events `given`, which become events `made`; of arrays, an array.
 
     A `torch.autocast` from outside ends here, because what it rounds cannot be inverted.
     """
+    if isinstance(x, np.ndarray):
+        with torch.no_grad():
+            image = call_checked(owner, function, to_tensor(x, owner), given, made)
+        return to_array(image, x.dtype)
     check_input(x, given, owner)
     with own_precision(x.device):
         image = function(x)

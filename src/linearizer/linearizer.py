@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from linearizer import linalg
+from linearizer._arrays import Array, Points, as_tensor, takes_arrays
 from linearizer._brief import brief
 from linearizer._checks import check_like, reference
 from linearizer.bijections import Bijection
@@ -69,8 +71,11 @@ class Linearizer(nn.Module, Saveable):
 
     __repr__ = brief
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`g_y⁻¹(A g_x(x))` for points x of shape (*batch, *in_shape)."""
+    def forward(self, x: Points) -> Points:
+        """`g_y⁻¹(A g_x(x))` for points x of shape (*batch, *in_shape).
+
+        Points are tensors, or NumPy arrays: then what is returned is an array, of their dtype.
+        """
         return self.g_y.inverse(self.operator(self.g_x(x)))
 
     @property
@@ -88,8 +93,8 @@ class Linearizer(nn.Module, Saveable):
         cls,
         g_x: Bijection,
         g_y: Bijection,
-        x: Tensor | Iterable[tuple[Tensor, Tensor]],
-        y: Tensor | None = None,
+        x: Tensor | Array | Iterable[tuple[Tensor | Array, Tensor | Array]],
+        y: Tensor | Array | None = None,
         *,
         ridge: float = 0.0,
         rank: int | None = None,
@@ -121,17 +126,21 @@ class Linearizer(nn.Module, Saveable):
             >>> torch.allclose(h(x), f(x), atol=1e-2)
             True
         """
-        if isinstance(x, Tensor):
+        pairs: Iterable[tuple[Tensor | Array, Tensor | Array]] = x
+        if isinstance(x, Tensor | np.ndarray):
             if y is None:
                 raise RangeError("expected points y beside the points x, got none")
             if len(x) != len(y):
                 raise ShapeError(f"expected pairs, got {len(x)} inputs and {len(y)} outputs")
-            x = zip(x.split(batch_size), y.split(batch_size), strict=True)
+            starts = range(0, len(x), batch_size)
+            pairs = ((x[i : i + batch_size], y[i : i + batch_size]) for i in starts)
         solver = LeastSquares(g_x.out_shape, g_y.out_shape)
         domain, codomain = InducedSpace(g_x), InducedSpace(g_y)
         with torch.no_grad():
-            for points, images in x:
-                solver.update(domain.encode(points), codomain.encode(images))
+            for points, images in pairs:
+                solver.update(
+                    domain.encode(as_tensor(points, g_x)), codomain.encode(as_tensor(images, g_y))
+                )
         return cls(g_x, solver.solve(ridge, rank), g_y)
 
     # Composition and linear combination
@@ -264,10 +273,12 @@ class Linearizer(nn.Module, Saveable):
 
     # Equations and subspaces
 
+    @takes_arrays
     def solve(self, y: Tensor) -> Tensor:
         """The point x of least norm among those with f(x) nearest to y, in induced norms."""
         return self.domain.decode(linalg.solve(self.operator, self.codomain.encode(y)))
 
+    @takes_arrays
     def project(self, point: Tensor, onto: Subspace = "range") -> Tensor:
         """The nearest point, in the induced norm, of one of the four subspaces of f.
 

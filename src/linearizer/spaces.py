@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from numbers import Real
+from typing import Generic
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from linearizer._arrays import Points, takes_arrays
 from linearizer._checks import check_between, check_like, reference
 from linearizer._modes import in_single, own_precision
 from linearizer.bijections import Bijection
@@ -47,31 +50,35 @@ class InducedSpace:
     def __hash__(self) -> int:
         return hash((InducedSpace, self.shape))
 
-    def __call__(self, x: Tensor) -> "InducedVector":
+    def __call__(self, x: Points) -> "InducedVector[Points]":
         """The vector at the point x."""
         return InducedVector(self, self.encode(x))
 
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Points) -> Points:
         """g(x): the coordinates of points; it raises as g does."""
-        z: Tensor = self.g(x)
+        z: Points = self.g(x)
         return z
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Points) -> Points:
         """g⁻¹(z): the points with these coordinates."""
         return self.g.inverse(z)
 
+    @takes_arrays
     def add(self, u: Tensor, v: Tensor) -> Tensor:
         """The sum u ⊕ v."""
         return self.decode(self.encode(u) + self.encode(v))
 
+    @takes_arrays
     def sub(self, u: Tensor, v: Tensor) -> Tensor:
         """The difference u ⊖ v."""
         return self.decode(self.encode(u) - self.encode(v))
 
+    @takes_arrays
     def scale(self, a: float | Tensor, v: Tensor) -> Tensor:
         """The multiple a ⊙ v; a tensor a has the batch shape of v, or broadcasts to it."""
         return self.decode(self._weigh(a, self.encode(v)))
 
+    @takes_arrays
     def combine(self, weights: Sequence[float] | Tensor, points: Tensor) -> Tensor:
         """The linear combinations `⊕_i w_i ⊙ p_i`.
 
@@ -105,23 +112,28 @@ class InducedSpace:
         like = torch.empty(0) if like is None else like
         return self.decode(like.new_zeros(self.g.out_shape))
 
+    @takes_arrays
     def inner(self, u: Tensor, v: Tensor) -> Tensor:
         """⟨u, v⟩_g, of shape (*batch)."""
         return self._sum(self.encode(u) * self.encode(v))
 
+    @takes_arrays
     def norm(self, v: Tensor) -> Tensor:
         """|v|_g = √⟨v, v⟩_g, of shape (*batch); at the zero vector its gradient is zero."""
         return self._length(self.encode(v))
 
+    @takes_arrays
     def distance(self, u: Tensor, v: Tensor) -> Tensor:
         """|u ⊖ v|_g, of shape (*batch); where u is v its gradient is zero, a subgradient."""
         return self._length(self.encode(u) - self.encode(v))
 
+    @takes_arrays
     def lerp(self, u: Tensor, v: Tensor, t: float | Tensor) -> Tensor:
         """The straight line `(1-t) ⊙ u ⊕ t ⊙ v`; a tensor t broadcasts against the batch."""
         a, b = self.encode(u), self.encode(v)
         return self.decode(a + self._weigh(t, b - a))
 
+    @takes_arrays
     def mean(self, points: Tensor, dim: int = 0) -> Tensor:
         """The mean of points over a batch axis."""
         z = self.encode(points)
@@ -129,6 +141,7 @@ class InducedSpace:
         check_between(dim, 0, batch_axes - 1, "the batch axis")
         return self.decode(z.mean(dim))
 
+    @takes_arrays
     def project(self, x: Tensor, onto: Tensor) -> Tensor:
         """The nearest points, in the induced norm, of the span of some points.
 
@@ -157,6 +170,7 @@ class InducedSpace:
             projected = z @ Q @ Q.mT
         return self.decode(projected.unflatten(-1, self.g.out_shape))
 
+    @takes_arrays
     def orthonormalize(self, points: Tensor) -> Tensor:
         """Points (k, *shape) with the same span that are orthonormal in ⟨·,·⟩_g.
 
@@ -196,19 +210,21 @@ class InducedSpace:
             )
         return z.flatten(1)
 
-    def _weigh(self, a: float | Tensor, z: Tensor) -> Tensor:
-        if isinstance(a, Tensor):
+    def _weigh(self, a: float | Points, z: Points) -> Points:
+        if isinstance(a, Tensor | np.ndarray):
             a = a.reshape(*a.shape, *(1,) * len(self.g.out_shape))
         return a * z
 
+    @takes_arrays
     def _sum(self, z: Tensor) -> Tensor:
         return z.flatten(-len(self.g.out_shape)).sum(-1)
 
+    @takes_arrays
     def _length(self, z: Tensor) -> Tensor:
         return torch.linalg.vector_norm(z.flatten(-len(self.g.out_shape)), dim=-1)
 
 
-class InducedVector:
+class InducedVector(Generic[Points]):
     """A vector of an induced space, with the usual operators; `.x` is its point.
 
     Args:
@@ -223,38 +239,41 @@ class InducedVector:
         True
     """
 
-    def __init__(self, space: InducedSpace, z: Tensor) -> None:
-        self.space, self.z = space, z
+    __array_ufunc__ = None  # NumPy leaves `a * v` to `v * a`
+
+    def __init__(self, space: InducedSpace, z: Points) -> None:
+        self.space = space
+        self.z: Points = z
 
     @property
-    def x(self) -> Tensor:
+    def x(self) -> Points:
         """The point g⁻¹(z)."""
         return self.space.decode(self.z)
 
-    def __add__(self, other: "InducedVector") -> "InducedVector":
+    def __add__(self, other: "InducedVector[Points]") -> "InducedVector[Points]":
         return self._with(self.z + self._coordinates(other))
 
-    def __sub__(self, other: "InducedVector") -> "InducedVector":
+    def __sub__(self, other: "InducedVector[Points]") -> "InducedVector[Points]":
         return self._with(self.z - self._coordinates(other))
 
-    def __mul__(self, a: float | Tensor) -> "InducedVector":
-        if not isinstance(a, Real | Tensor):
+    def __mul__(self, a: float | Points) -> "InducedVector[Points]":
+        if not isinstance(a, Real | Tensor | np.ndarray):
             return NotImplemented
         return self._with(self.space._weigh(a, self.z))
 
     __rmul__ = __mul__
 
-    def __truediv__(self, a: float | Tensor) -> "InducedVector":
+    def __truediv__(self, a: float | Points) -> "InducedVector[Points]":
         return self * (1 / a)
 
-    def __neg__(self) -> "InducedVector":
+    def __neg__(self) -> "InducedVector[Points]":
         return self._with(-self.z)
 
-    def __matmul__(self, other: "InducedVector") -> Tensor:
+    def __matmul__(self, other: "InducedVector[Points]") -> Points:
         """The inner product ⟨u, v⟩_g."""
         return self.space._sum(self.z * self._coordinates(other))
 
-    def norm(self) -> Tensor:
+    def norm(self) -> Points:
         """|v|_g, of shape (*batch); at the zero vector its gradient is zero."""
         return self.space._length(self.z)
 
@@ -262,10 +281,10 @@ class InducedVector:
         batch = tuple(self.z.shape[: self.z.ndim - len(self.space.g.out_shape)])
         return f"InducedVector(batch {batch} of {self.space!r})"
 
-    def _with(self, z: Tensor) -> "InducedVector":
+    def _with(self, z: Points) -> "InducedVector[Points]":
         return InducedVector(self.space, z)
 
-    def _coordinates(self, other: "InducedVector") -> Tensor:
+    def _coordinates(self, other: "InducedVector[Points]") -> Points:
         if not isinstance(other, InducedVector) or other.space != self.space:
             raise SpaceMismatchError(
                 f"expected a vector of {self.space!r}, got {other!r}; "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import linalg
+from linearizer._arrays import Array, as_tensor, takes_arrays
 from linearizer._brief import brief
 from linearizer._checks import check_between, check_finite
 from linearizer._modes import own_precision
@@ -115,7 +116,7 @@ class IdempotentGenerator(nn.Module, Saveable):
     def fit(
         cls,
         g: Bijection,
-        data: Iterable[Tensor],
+        data: Iterable[Tensor | Array],
         *,
         rank: int | None = None,
         projection: LinearOperator | None = None,
@@ -143,7 +144,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         if projection is not None:
             return cls._measured(g, data, projection)
         moments = Moments(n)
-        like = accumulate(moments, (g(batch) for batch in data))
+        like = accumulate(moments, (g(as_tensor(batch, g)) for batch in data))
         values, vectors = torch.linalg.eigh(moments.covariance())
         basis = vectors.flip(1)[:, :rank].to(like).contiguous()  # one tensor, saved once
         variances = values.flip(0)[:rank].clamp_min(0).to(like)
@@ -153,13 +154,13 @@ class IdempotentGenerator(nn.Module, Saveable):
 
     @classmethod
     def _measured(
-        cls, g: Bijection, data: Iterable[Tensor], projection: LinearOperator
+        cls, g: Bijection, data: Iterable[Tensor | Array], projection: LinearOperator
     ) -> "IdempotentGenerator":
         Q = linalg.range_basis(projection)
         check_between(len(Q), 1, len(Q.mT) - 1, "the rank of the projection")
         moments = Moments(len(Q))
         with own_precision(Q.device):
-            like = accumulate(moments, (projection(g(batch)) @ Q.mT for batch in data))
+            like = accumulate(moments, (projection(g(as_tensor(x, g))) @ Q.mT for x in data))
         values, vectors = torch.linalg.eigh(moments.covariance())
         turn = vectors.flip(1)
         mean = (moments.mean() @ turn).to(like)
@@ -231,6 +232,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         """
         return Linearizer(self.g, self._operator(rank), self.g)
 
+    @takes_arrays
     @torch.no_grad()
     def project(self, x: Tensor, rank: int | None = None) -> Tensor:
         """f(x), of the shape of x, (*batch, *g.in_shape).
@@ -242,6 +244,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         projected: Tensor = self.at(rank)(x)
         return projected
 
+    @takes_arrays
     @torch.no_grad()
     def residual(self, x: Tensor, rank: int | None = None) -> Tensor:
         """`|g(x) - A g(x)|` (*batch): the induced distance to the manifold, an outlier score."""
@@ -249,6 +252,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         z = self.g(x)
         return torch.linalg.vector_norm(z - self._operator(rank)(z), dim=-1)
 
+    @takes_arrays
     @torch.no_grad()
     def decompose(self, x: Tensor, rank: int | None = None) -> Decomposition:
         """`x = f(x) ⊕ (I - f)(x)`."""
@@ -257,6 +261,7 @@ class IdempotentGenerator(nn.Module, Saveable):
         inside = self._operator(rank)(z)
         return Decomposition(self.g.inverse(inside), self.g.inverse(z - inside))
 
+    @takes_arrays
     @torch.no_grad()
     def interpolate(self, x: Tensor, y: Tensor, count: int, rank: int | None = None) -> Tensor:
         """Points (count, *shape) on the manifold, from f(x) straight to f(y)."""

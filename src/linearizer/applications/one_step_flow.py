@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from linearizer import flows, linalg
+from linearizer._arrays import Array, as_tensor, takes_arrays
 from linearizer._brief import brief
 from linearizer._checks import check_between, numbers_of
 from linearizer._modes import differentiable, own_precision
@@ -81,11 +82,11 @@ class OneStepFlow(nn.Module, Saveable):
     def fit(
         cls,
         g_data: Bijection,
-        data: Iterable[Tensor],
+        data: Iterable[Tensor | Array],
         *,
         rank: int | None = None,
         g_noise: Bijection | None = None,
-        noise: Iterable[Tensor] = (),
+        noise: Iterable[Tensor | Array] = (),
     ) -> "OneStepFlow":
         """The optimal flow for given bijections: one pass over the data, one eigenproblem.
 
@@ -120,9 +121,11 @@ class OneStepFlow(nn.Module, Saveable):
 
     @classmethod
     @torch.no_grad()
-    def _fit_principal(cls, g: Bijection, data: Iterable[Tensor], rank: int) -> "OneStepFlow":
+    def _fit_principal(
+        cls, g: Bijection, data: Iterable[Tensor | Array], rank: int
+    ) -> "OneStepFlow":
         moments = PrincipalMoments(latent_length(g), rank)
-        like = accumulate(moments, (g(batch) for batch in data))
+        like = accumulate(moments, (g(as_tensor(batch, g)) for batch in data))
         directions, variances = (x.to(like) for x in moments.components())
         smallest = torch.finfo(variances.dtype).eps * len(directions) * variances[0]
         operator = PrincipalCovarianceFlow(directions, variances.clamp_min(smallest))
@@ -189,22 +192,26 @@ class OneStepFlow(nn.Module, Saveable):
         noise = self.noise(count, seed, temperature)
         return self.decode(noise) if steps is None else self.integrate(noise, steps, method)
 
+    @takes_arrays
     def integrate(self, noise: Tensor, steps: int, method: Method | None = None) -> Tensor:
         """Noise to data by `steps` steps one after another: what `collapse` makes one of."""
         z, end = self.g_noise(noise), self.operator.end_time(steps)
         z = flows.integrate(self.operator, z, steps, method or self.method, end=end)
         return self.g_data.inverse(z)
 
+    @takes_arrays
     def decode(self, noise: Tensor) -> Tensor:
         """Noise to data in one step."""
         data: Tensor = self.collapse()(noise)
         return data
 
+    @takes_arrays
     def encode(self, data: Tensor) -> Tensor:
         """Data to the noise that it comes from: the inverse of `decode`."""
         noise: Tensor = self.collapse().pinv()(data)
         return noise
 
+    @takes_arrays
     def reconstruct(
         self, data: Tensor, *, latent_noise: float = 0.0, seed: int | None = None
     ) -> Tensor:
@@ -223,12 +230,14 @@ class OneStepFlow(nn.Module, Saveable):
             z = z + latent_noise * normal(tuple(z.shape), seed, z)
         return self.g_data.inverse(z)
 
+    @takes_arrays
     def interpolate(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Points (count, *shape) from x to y on the straight line of the induced space."""
         check_between(count, 2, math.inf, "the number of points")
         space = InducedSpace(self.g_data)
         return torch.stack([space.lerp(x, y, i / (count - 1)) for i in range(count)])
 
+    @takes_arrays
     def directions(
         self, start: Tensor, lengths: Sequence[float], count: int
     ) -> tuple[Tensor, Tensor]:
@@ -251,6 +260,7 @@ class OneStepFlow(nn.Module, Saveable):
         ]
         return torch.stack(walks), s.singular_values
 
+    @takes_arrays
     def log_prob(self, data: Tensor) -> Tensor:
         """The exact log-density of the one-step sampler at data points, (*batch).
 
@@ -264,6 +274,7 @@ class OneStepFlow(nn.Module, Saveable):
         flat = noise.flatten(-len(self.g_noise.in_shape))
         return log_det - 0.5 * (flat.square() + math.log(2 * math.pi)).sum(-1)
 
+    @takes_arrays
     def denoise(self, data: Tensor, std: float) -> Tensor:
         """The mean of what data was before noise, `x + σ² ∇ log p(x)` (Tweedie's formula).
 
@@ -294,8 +305,8 @@ def tweedie(model: nn.Module, data: Tensor, std: float) -> Tensor:
 
 
 @torch.no_grad()
-def _centered(g: Bijection, batches: Iterable[Tensor]) -> tuple[Bijection, Tensor]:
+def _centered(g: Bijection, batches: Iterable[Tensor | Array]) -> tuple[Bijection, Tensor]:
     """g with the mean of its latents subtracted, and their covariance."""
     moments = Moments(latent_length(g))
-    like = accumulate(moments, (g(batch) for batch in batches))
+    like = accumulate(moments, (g(as_tensor(batch, g)) for batch in batches))
     return Chain(g, Centering(moments.mean().to(like))), moments.covariance().to(like)

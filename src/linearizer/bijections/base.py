@@ -5,9 +5,11 @@ import copy
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from linearizer._arrays import Points, to_array, to_tensor
 from linearizer._checks import as_shape
 from linearizer._gate import EventMap, call_checked, checked_result, refuse_overrides
 from linearizer._modes import differentiable, in_single
@@ -54,8 +56,10 @@ class Bijection(EventMap, Saveable, abc.ABC):
         refuse_overrides(cls, Bijection, "forward", "inverse", "forward_and_log_det")
 
     @final  # type: ignore[misc]  # a module's is an attribute
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Points) -> Points:
         """Map points `(*batch, *in_shape)` to latents `(*batch, *out_shape)`.
+
+        They are tensors, or NumPy arrays, for which arrays are returned.
 
         Raises:
             ShapeError: If the event shape differs.
@@ -65,17 +69,21 @@ class Bijection(EventMap, Saveable, abc.ABC):
         return call_checked(self, self._forward, x, self.in_shape, self.out_shape)
 
     @final
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Points) -> Points:
         """Map latents `(*batch, *out_shape)` back to points; it raises as `forward` does."""
         return call_checked(self, self._inverse, z, self.out_shape, self.in_shape)
 
     @final
-    def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_and_log_det(self, x: Points) -> tuple[Points, Points]:
         """Return `g(x)` of shape `(*batch, *out_shape)` and `log|det J_g(x)|` of `(*batch)`.
 
         By g's own method, or else through the full Jacobian, which costs n backward passes for
         each event: meant for small n and for tests. It raises as `forward` does.
         """
+        if isinstance(x, np.ndarray):
+            with torch.no_grad():
+                both = self.forward_and_log_det(to_tensor(x, self))
+            return to_array(both[0], x.dtype), to_array(both[1], x.dtype)
         log_dets: list[Tensor] = []
 
         def image(x: Tensor) -> Tensor:
@@ -144,7 +152,7 @@ class Bijection(EventMap, Saveable, abc.ABC):
         return twin
 
     @torch.no_grad()
-    def round_trip(self, x: Tensor) -> float:
+    def round_trip(self, x: Points) -> float:
         """The largest error `max |g⁻¹(g(x)) - x|`: invertibility is a numerical promise.
 
         Example:
@@ -152,7 +160,7 @@ class Bijection(EventMap, Saveable, abc.ABC):
             >>> lz.vector_bijection(8).round_trip(torch.randn(16, 8)) < 1e-5
             True
         """
-        return float((self.inverse(self(x)) - x).abs().max())
+        return float(abs(self.inverse(self(x)) - x).max())
 
 
 class Inverse(Bijection):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from linearizer._arrays import Points
 from linearizer._checks import HasNumbers, Shape, check_alike
 from linearizer._gate import EventMap, call_checked, checked_result, refuse_overrides
 from linearizer._modes import in_dtype
@@ -49,8 +50,8 @@ class LinearOperator(EventMap, HasNumbers, Saveable, abc.ABC):
         super().__init_subclass__(**kwargs)
         refuse_overrides(cls, LinearOperator, "forward", "adjoint")
 
-    def forward(self, z: Tensor) -> Tensor:
-        """A z, for z of shape `(*batch, *in_shape)`.
+    def forward(self, z: Points) -> Points:
+        """A z, for z of shape `(*batch, *in_shape)`: a tensor, or a NumPy array for an array.
 
         Raises:
             ShapeError: If z has another event shape, or the class returns another one than it
@@ -60,7 +61,7 @@ class LinearOperator(EventMap, HasNumbers, Saveable, abc.ABC):
         """
         return call_checked(self, self._forward, z, self.in_shape, self.out_shape)
 
-    def adjoint(self, y: Tensor) -> Tensor:
+    def adjoint(self, y: Points) -> Points:
         """Aᵀ y, for y of shape `(*batch, *out_shape)`; it raises as `forward` does."""
         return call_checked(self, self._adjoint, y, self.out_shape, self.in_shape)
 

@@ -161,21 +161,24 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         return np.concatenate([self._scores_of(part) for part in x.split(BATCH)])
 
     def _scores_of(self, x: Tensor) -> Array:
-        curved, latents, energies = self._latents(x)
         if self.by == "likelihood":
-            return -energies
+            return -self._latents(x)[2]
+        terms = self._terms(x)
+        if self.by == "distance":
+            return -(terms[:, :2] @ WEIGHTS)
+        return -(terms @ (*WEIGHTS, OF_LIKELIHOOD))
+
+    def _terms(self, x: Tensor) -> Array:
+        """What is added to a score, without weights, (N, 3): both distances and the likelihood."""
+        curved, latents, energies = self._latents(x)
         k = min(self.n_neighbors, len(self.references_) - 1)
-        spaces = zip(
-            (self.curved_, self.latents_), (curved, latents), self.units_, WEIGHTS, strict=True
-        )
-        oddness = np.zeros(len(x))
-        for references, z, unit, weight in spaces:
-            distances = nearest(numbers(references), numbers(z), k)[0].mean(1)
-            oddness += weight * np.log(distances / unit + 1e-2)
-        if self.by == "both":
-            above = (energies - self.center_) / self.spread_
-            oddness += OF_LIKELIHOOD * np.sign(above) * np.log1p(np.abs(above))
-        return -oddness
+        spaces = zip((self.curved_, self.latents_), (curved, latents), self.units_, strict=True)
+        terms = [
+            np.log(nearest(numbers(references), numbers(z), k)[0].mean(1) / unit + 1e-2)
+            for references, z, unit in spaces
+        ]
+        above = (energies - self.center_) / self.spread_
+        return np.stack([*terms, np.sign(above) * np.log1p(np.abs(above))], 1)
 
     def _latents(self, x: Tensor) -> tuple[Tensor, Tensor, Array]:
         """Rows in the space of the curves, in that of g, and minus their log-densities."""

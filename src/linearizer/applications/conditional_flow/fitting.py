@@ -3,9 +3,11 @@
 import math
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from linearizer._arrays import Array, as_tensor
 from linearizer._checks import check_between
 from linearizer.applications.one_step_flow import OneStepFlow
 from linearizer.bijections import Bijection, Centering, Chain, Identity
@@ -75,8 +77,8 @@ def _operator(
 
 def label(
     g: Bijection,
-    data: Tensor | Iterable[tuple[Tensor, Tensor]],
-    labels: Tensor | None,
+    data: Tensor | Array | Iterable[tuple[Tensor | Array, Tensor | Array]],
+    labels: Tensor | Array | None,
     components: int | None,
     seed: int,
 ) -> tuple[Labeled, dict[int, int]]:
@@ -89,10 +91,12 @@ def label(
         RangeError: If there is nothing to tell components by, or more of them than points.
         ShapeError: If there is not one label for each point.
     """
-    if not isinstance(data, Tensor):
+    if not isinstance(data, Tensor | np.ndarray):
         if labels is not None or components is not None:
             raise RangeError("expected labels in the batches alone, got more; give points (N, ...)")
-        return ((x, y, g(x)) for x, y in data), {}
+        tensors = ((as_tensor(x, g), as_tensor(y, g)) for x, y in data)
+        return ((x, y, g(x)) for x, y in tensors), {}
+    data, labels = as_tensor(data, g), None if labels is None else as_tensor(labels, g)
     if labels is None and components is None:
         raise RangeError("expected labels or a number of components, got neither; give one of them")
     if labels is not None and labels.shape != data.shape[:1]:

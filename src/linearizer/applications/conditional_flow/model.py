@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from linearizer._arrays import Array, takes_arrays
 from linearizer._brief import brief
 from linearizer._checks import check_between
 from linearizer.applications.conditional_flow.components import (
@@ -104,8 +105,8 @@ class ConditionalFlow(nn.Module, Saveable):
     def fit(
         cls,
         g: Bijection,
-        data: Tensor | Iterable[tuple[Tensor, Tensor]],
-        labels: Tensor | None = None,
+        data: Tensor | Array | Iterable[tuple[Tensor | Array, Tensor | Array]],
+        labels: Tensor | Array | None = None,
         *,
         components: int | None = None,
         rank: int | None = None,
@@ -252,6 +253,7 @@ class ConditionalFlow(nn.Module, Saveable):
         pairs = [pair for pair in zip(self.classes, parts, strict=True) if len(pair[1])]
         return torch.cat([self.draw(len(part), label, seed) for label, part in pairs])
 
+    @takes_arrays
     def decode(self, noise: Tensor, components: Tensor, guidance: float = 0.0) -> Tensor:
         """Noise (N, n) to data, each through the component (N,) that is given for it."""
         z = torch.empty_like(noise)
@@ -265,6 +267,7 @@ class ConditionalFlow(nn.Module, Saveable):
             )
         return torch.cat([self.g.inverse(part) for part in z.split(BATCH)])
 
+    @takes_arrays
     def encode(self, data: Tensor, label: Label | None = None) -> Tensor:
         """Data (N, *g.in_shape) to the noise that it comes from, as a class or the likeliest."""
         z = self.g(data)
@@ -275,6 +278,7 @@ class ConditionalFlow(nn.Module, Saveable):
             noise[rows] = whitened(self.component(i), z[rows])
         return noise
 
+    @takes_arrays
     @torch.no_grad()
     def translate(self, data: Tensor, to: Label, kind: Kind = "noise") -> Tensor:
         """Data (N, *g.in_shape) of any classes as data of one class, by `between`.
@@ -285,6 +289,7 @@ class ConditionalFlow(nn.Module, Saveable):
         z = self._carried(self.g(data), to, kind)
         return torch.cat([self.g.inverse(part) for part in z.split(BATCH)])
 
+    @takes_arrays
     @torch.no_grad()
     def morph(self, x: Tensor, to: Label, count: int, kind: Kind = "noise") -> Tensor:
         """Points (count, *shape) from x to its translation, on the line between two classes.
@@ -297,30 +302,36 @@ class ConditionalFlow(nn.Module, Saveable):
         places = torch.linspace(0, 1, count, dtype=x.dtype, device=x.device)[:, None]
         return self.g.inverse(torch.lerp(z, self._carried(z, to, kind), places))
 
+    @takes_arrays
     def interpolate(self, x: Tensor, y: Tensor, count: int) -> Tensor:
         """Points (count, *shape) from x to y on the straight line of the induced space."""
         return self.pooled.interpolate(x, y, count)
 
     # Density
 
+    @takes_arrays
     def log_prob(self, data: Tensor) -> Tensor:
         """`log Σ_c π_c N(g(x); μ_c, C_c) + log|det J_g(x)|` at data points, (*batch)."""
         z, log_det = self.g.forward_and_log_det(data)
         return self.log_joints(z).logsumexp(-1) + log_det
 
+    @takes_arrays
     def posterior(self, data: Tensor) -> Tensor:
         """`p(c | x)` of the classes in the order of `classes`, (*batch, classes), by Bayes."""
         shares = self.log_joints(self.g(data)).softmax(-1)
         return torch.stack([shares[..., self.indices(label)].sum(-1) for label in self.classes], -1)
 
+    @takes_arrays
     def classify(self, data: Tensor) -> Tensor:
         """The place in `classes` of the likeliest class, (*batch)."""
         return self.posterior(data).argmax(-1)
 
+    @takes_arrays
     def likeliest(self, data: Tensor, label: Label | None = None) -> Tensor:
         """The likeliest component (N,) of data (N, *g.in_shape), of one class or of all."""
         return self._likeliest(self.g(data), label)
 
+    @takes_arrays
     def denoise(self, data: Tensor, std: float) -> Tensor:
         """The mean of what data was before noise, `x + σ² ∇ log p(x)` (Tweedie's formula).
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from linearizer._arrays import Array, as_tensors, takes_arrays
 from linearizer._brief import brief
 from linearizer._checks import check_between, check_event, check_like, reference
 from linearizer._modes import double_dtype, own_precision
@@ -26,7 +27,7 @@ from linearizer.flows import FreeGenerator, Generator
 from linearizer.linearizer import Linearizer
 from linearizer.saving import Saveable
 
-Times = float | Sequence[float] | Tensor
+Times = float | Sequence[float] | Tensor | Array
 
 
 class LinearDynamics(nn.Module, Saveable):
@@ -98,8 +99,8 @@ class LinearDynamics(nn.Module, Saveable):
     def fit(
         cls,
         g: Bijection,
-        trajectories: Tensor | Sequence[Tensor],
-        times: Tensor | Sequence[Tensor],
+        trajectories: Tensor | Array | Sequence[Tensor | Array],
+        times: Tensor | Array | Sequence[Tensor | Array],
         *,
         padding: int = 0,
         delays: int = 0,
@@ -135,7 +136,8 @@ class LinearDynamics(nn.Module, Saveable):
             >>> model.modes().rates, model.equilibrium()
             (tensor([-1.0, -2.0]), tensor([3.0, 3.0]))
         """
-        read = read_trajectories(trajectories, times, delays=delays, missing=missing)
+        data, clocks = as_tensors(trajectories, g), as_tensors(times, g)
+        read = read_trajectories(data, clocks, delays=delays, missing=missing)
         like = read.points[0][0]
         stand_in = FreeGenerator(torch.zeros(g.in_shape[0], g.in_shape[0]).to(like))
         shapes = cls(g, stand_in, padding, delays)
@@ -159,29 +161,34 @@ class LinearDynamics(nn.Module, Saveable):
         """(d,), or (delays + 1, d): what a point to forecast from is."""
         return (self.delays + 1, self.dim) if self.delays else (self.dim,)
 
+    @takes_arrays
     def lift(self, x: Tensor) -> Tensor:
         """The states (*batch, n) of points (*batch, *point_shape): zeros are appended."""
         check_event(x, self.point_shape, self)
         flat = x.flatten(-2) if self.delays else x
         return torch.cat([flat, flat.new_zeros(*flat.shape[:-1], self.padding)], -1)
 
+    @takes_arrays
     def lower(self, state: Tensor) -> Tensor:
         """The rows (*batch, d) of states (*batch, n), the newest of a history."""
         check_event(state, (self.n,), self)
         end = self.n - self.padding
         return state[..., end - self.dim : end]
 
+    @takes_arrays
     def encode(self, x: Tensor) -> Tensor:
         """The latents `g(x)` (*batch, n) of points (*batch, *point_shape)."""
         z: Tensor = self.g(self.lift(x))
         return z
 
+    @takes_arrays
     def decode(self, z: Tensor) -> Tensor:
         """The rows (*batch, d) of latents (*batch, n)."""
         return self.lower(self.g.inverse(z))
 
     # Time
 
+    @takes_arrays
     def forecast(self, x0: Tensor, times: Times) -> Tensor:
         """The points at times after x0, or before it where a time is negative.
 
@@ -208,6 +215,7 @@ class LinearDynamics(nn.Module, Saveable):
             )
         return x
 
+    @takes_arrays
     def backcast(self, x: Tensor, times: Times) -> Tensor:
         """The points at times before x: `forecast(x, -times)`."""
         wide = double_dtype(x.device)
@@ -227,6 +235,7 @@ class LinearDynamics(nn.Module, Saveable):
         """The Linearizer of states over a time; those of s and of t make that of s + t."""
         return Linearizer(self.g, self.generator.flow(t))
 
+    @takes_arrays
     def velocity(self, x: Tensor) -> Tensor:
         """The vector field dx/dt (*batch, d) at points (*batch, *point_shape)."""
         z = self.encode(x)
@@ -239,6 +248,7 @@ class LinearDynamics(nn.Module, Saveable):
         """Rates, frequencies, periods and eigenfunctions, slowest decay first."""
         return modes_of(self.generator.to_dense())
 
+    @takes_arrays
     def eigenfunctions(self, x: Tensor) -> Tensor:
         """`φ_i(x) = w_iᵀ g(x)`, complex (*batch, n), in the order of `modes`.
 
@@ -267,6 +277,7 @@ class LinearDynamics(nn.Module, Saveable):
         """
         return lyapunov_metric(self.generator.to_dense())
 
+    @takes_arrays
     def lyapunov(self, x: Tensor) -> Tensor:
         """`V(x) = g(x)ᵀ M g(x)` (*batch), with M of `lyapunov_metric`.
 
@@ -278,6 +289,7 @@ class LinearDynamics(nn.Module, Saveable):
 
     # Uncertainty
 
+    @takes_arrays
     def forecast_gaussian(self, x0: Tensor, times: Times, covariance: Tensor) -> GaussianForecast:
         """The exact distribution of the latents later, if at the start it is `N(g(x0), C)`.
 
@@ -297,6 +309,7 @@ class LinearDynamics(nn.Module, Saveable):
             E = self.generator.propagators(t)
             return GaussianForecast(self.advance(z, t), propagated(E, covariance))
 
+    @takes_arrays
     def sample_forecast(
         self, x0: Tensor, times: Times, covariance: Tensor, count: int, seed: int | None = None
     ) -> Tensor:
@@ -318,8 +331,8 @@ class LinearDynamics(nn.Module, Saveable):
     @torch.no_grad()
     def error(
         self,
-        trajectories: Tensor | Sequence[Tensor],
-        times: Tensor | Sequence[Tensor],
+        trajectories: Tensor | Array | Sequence[Tensor | Array],
+        times: Tensor | Array | Sequence[Tensor | Array],
         *,
         missing: Missing = "raise",
     ) -> ForecastError:
@@ -328,7 +341,8 @@ class LinearDynamics(nn.Module, Saveable):
         A system that does not fit (see the class) shows here: `error(...).beats_trivial` is
         false, or the error hardly below that of the trivial forecasts.
         """
-        read = read_trajectories(trajectories, times, delays=self.delays, missing=missing)
+        data, clocks = as_tensors(trajectories, self), as_tensors(times, self)
+        read = read_trajectories(data, clocks, delays=self.delays, missing=missing)
         return forecast_error(self.forecast, read, self.delays)
 
     def _times(self, times: Times, z: Tensor) -> Tensor:

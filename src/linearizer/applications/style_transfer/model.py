@@ -6,6 +6,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from linearizer._arrays import takes_arrays
 from linearizer._brief import brief
 from linearizer._checks import check_between, reference
 from linearizer._names import meant
@@ -159,6 +160,7 @@ class StyleTransfer(StyleFiles):
         g_y = g_x if self.g_y is self.g_x else sizes.resized(self.g_y, size)
         return Linearizer(g_x, sizes.operator_for(g_x.out_shape, operator), g_y)
 
+    @takes_arrays
     @torch.no_grad()
     def stylize(
         self,
@@ -189,6 +191,7 @@ class StyleTransfer(StyleFiles):
         styled = stages.stylize(self._maps(whole, style, strength), whole, progress)
         return styled[crop] if cropped else styled
 
+    @takes_arrays
     @torch.no_grad()
     def undo(
         self,
@@ -209,6 +212,7 @@ class StyleTransfer(StyleFiles):
         whole, crop = self._padded(images)
         return stages.undo(self._maps(whole, style, strength), whole, progress)[crop]
 
+    @takes_arrays
     def compose(self, images: Tensor, first: str, second: str) -> Tensor:
         """`g_y⁻¹(A_second A_first g_x(x))`."""
         return self.stylize(images, [Step({first: 1.0}), Step({second: 1.0})])
