@@ -108,6 +108,7 @@ def test_what_has_learned_little_is_told(good: Verdict, bad: dict[str, float], s
 def test_styles_that_cannot_be_undone_are_told() -> None:
     verdict = StylesVerdict(likeness=17.0, pixels=14.0, undone=math.nan, **DONE)  # type: ignore[arg-type]
     assert "differs from the photograph" in verdict.text
+    assert verdict.note["undone"] is None  # JSON has no NaN, and the run is to be saved
 
 
 @pytest.fixture(scope="module", params=[(), ("--classes",), ("--operator", "paper")])

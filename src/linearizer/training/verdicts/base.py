@@ -2,6 +2,7 @@
 
 import abc
 import csv
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,9 @@ class Verdict(abc.ABC):
 
     @property
     def note(self) -> dict[str, Any]:
-        """The same as numbers, for `run.json`."""
-        return asdict(self)
+        """The same as numbers, for `run.json`; None where there is none."""
+        numbers = asdict(self).items()
+        return {k: v if v is None or math.isfinite(v) else None for k, v in numbers}
 
 
 def some(data: Images, times: int = 1) -> Images:
