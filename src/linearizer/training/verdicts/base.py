@@ -103,4 +103,6 @@ def fall_of_loss(run: Path) -> tuple[float, float] | None:
 def share_that_fell(run: Path) -> float | None:
     """The share of the fall of the loss that the second half of the steps brought."""
     fell = fall_of_loss(run)
-    return fell[0] / fell[1] if fell is not None and fell[1] > 0 else None
+    if fell is None or not fell[1] > 0:
+        return None
+    return min(max(fell[0] / fell[1], 0.0), 1.0)
