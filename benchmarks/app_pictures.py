@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 SEVEN = ((-60, -70), (60, -70), (-10, 85))
-WIDTH, COLOURS, WAIT = 960, 200, 60
+WIDTH, COLORS, WAIT = 960, 200, 60
 
 
 def served(style: list[str], flow: str) -> tuple[subprocess.Popen[bytes], str]:
@@ -70,7 +70,7 @@ def save(page: Page, path: Path) -> None:
     with Image.open(path) as shot:
         size = (WIDTH, round(shot.height * WIDTH / shot.width))
         small = shot.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    small.quantize(COLOURS).save(path, optimize=True)
+    small.quantize(COLORS).save(path, optimize=True)
     print(path, f"{path.stat().st_size / 1e3:.0f} kB")
 
 

@@ -59,6 +59,8 @@ def main() -> None:
     lines = [
         "# Throughput of image bijections",
         "",
+        "How many images a second each layout of g trains on and samples, to choose one by.",
+        "",
         f"Made by `make bench`: PyTorch {torch.__version__}, {torch.get_num_threads()} threads, "
         f"{platform.machine()}, batches of {BATCH}, depth 12. Training is forward, "
         "log-determinant, backward and Adam; sampling is the inverse. Ratios are to the "

@@ -355,6 +355,9 @@ def page(
         [
             "# What training under classes buys",
             "",
+            "What it is worth to train g for its classes, beside training for one Gaussian and "
+            "adding classes afterwards.",
+            "",
             f"Made by `{command}`: PyTorch {torch.__version__}, one thread, {platform.machine()}, "
             "float32.",
             "",

@@ -693,6 +693,9 @@ def main() -> None:
     lines = [
         "# Comparison with the paper",
         "",
+        "Every claim of the paper that can be measured, beside what this library measures, and "
+        "what does not hold.",
+        "",
         "Made by `make docs/comparison.md`, that is `python benchmarks/comparison.py`: PyTorch "
         f"{torch.__version__}, one thread, {platform.machine()}. The paper is Berman, Hallak, "
         "Shocher, [Who Said Neural Networks Aren't Linear?](https://arxiv.org/abs/2510.08570) "

@@ -183,6 +183,9 @@ def page(found: dict[str, dict[str, dict]], most: int) -> str:
     parts = [
         """# Components and transport, measured
 
+How well tables are kept by fewer columns, and how near one is brought to another, beside other
+methods.
+
 Made by `python benchmarks/components.py --data FOLDER`; FOLDER holds the tables of
 [ADBench](https://github.com/Minqi824/ADBench). Seconds are of one core.
 [How to use it](how-to/tables.md)."""

@@ -41,6 +41,9 @@ def main() -> None:
     lines = [
         "# What the demo measures",
         "",
+        "The claims of the library on real digits, measured after a short training, each with "
+        "its threshold.",
+        "",
         "Made by `make demo`, then `make docs/demo.md`: 1,500 real digits of 8×8 pixels train g "
         f"for {metrics['training_steps']} steps on {metrics['torch_threads']} thread of a "
         "processor, by the likelihood of one Gaussian for each class; the operator of each class "

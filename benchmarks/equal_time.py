@@ -34,6 +34,7 @@ LATENT_NOISE, RANK, PAPER_STEPS = 0.3, 16, 100
 ROBUST = 10.0
 FIRST = 0.7
 """Share of the steps before classes."""
+INTRO = "What bijections, losses and operators give when each is trained for the same time."
 HEADINGS = {"g": "## g", "operators": "## The operator"}
 HELD_OUT, SAMPLES, CLASSIFIER_STEPS = 1000, 10_000, 1500
 
@@ -279,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ),
     }
     parts = [old[key] if key in old else make[key]() for key in HEADINGS]
-    lines = ["# What equal training time buys", "", *parts[0], *parts[1]]
+    lines = ["# What equal training time buys", "", INTRO, "", *parts[0], *parts[1]]
     page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 

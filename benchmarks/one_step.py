@@ -205,6 +205,8 @@ def main() -> None:
     lines = [
         "# What one step costs",
         "",
+        "Seconds and memory of one step beside those of the hundred that it stands for.",
+        "",
         f"Made by `{command}`: PyTorch {torch.__version__}, {arguments.threads} "
         f"thread{'s' * (arguments.threads > 1)}, {platform.machine()}, float32.",
         "",

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from linearizer import training
 from linearizer.data import Images
 from linearizer.training import TrainingBudget
-from linearizer.training.config import average_decay
+from linearizer.training.averaging import average_decay
 
 PROBE = 9
 """Steps that tell how long one takes; what is done every fourth step is among them twice."""

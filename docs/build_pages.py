@@ -49,6 +49,7 @@ def build(folder: Path) -> None:
     """Write every page, picture and style sheet below `folder`, and nothing else."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "docs", folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copy(ROOT / "CITATION.cff", folder)  # which the home page links to
     pages = PAGES | {
         f"docs/{page}": page
         for page in (p.relative_to(folder).as_posix() for p in folder.rglob("*.md"))

@@ -70,6 +70,16 @@ def test_a_folder_is_sorted_and_its_last_tenth_held_out(ten_grey):
     assert not train.labels.any()
 
 
+def test_a_folder_with_the_name_of_a_data_set_is_told_that_it_is_not_read(
+    ten_grey, tmp_path, monkeypatch
+):
+    ten_grey.rename(tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(SkippedFilesWarning, match=r"write \./digits"):
+        assert open_data("digits")[0].shape == (1, 8, 8)
+    assert len(open_data("./digits")[0]) == 9
+
+
 def test_a_zip_gives_what_its_folder_gives(ten_grey, tmp_path):
     with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
         for file in sorted(ten_grey.iterdir(), reverse=True):

@@ -83,8 +83,12 @@ def nonlinearity(g: Chain) -> float:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=name)
 def test_blocks_run_and_what_is_said_to_be_nonlinear_is(
-    page: Path, capsys: pytest.CaptureFixture[str]
+    page: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # a page may write files, as its reader would
     torch.manual_seed(0)
     names: dict[str, object] = {}
     for block in blocks(page):

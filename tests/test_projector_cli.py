@@ -20,6 +20,8 @@ def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("projector") / "run"
     done = linearizer("train", "projector", *QUICK, "--rank", "16", "--out", out)
     assert done.returncode == 0, done.stderr
+    assert "Projected to rank 16, held-out images keep" in done.stdout
+    assert f"What it makes: {out / 'samples.png'}" in done.stdout
     return out
 
 
@@ -39,6 +41,8 @@ def test_a_run_leaves_a_nested_projector(run):
         torch.testing.assert_close(model.project(once, rank), once, rtol=0.0, atol=1e-3)
     note = json.loads((run / "run.json").read_text())
     assert (note["application"], note["steps"]) == ("projector", 40)
+    assert 0 < note["verdict"]["kept"] < 60
+    assert 0 < note["verdict"]["restored_by_pixels"] < 60
 
 
 @pytest.mark.parametrize("projection", ["diagonal", "orthogonal", "oblique"])

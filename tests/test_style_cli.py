@@ -48,6 +48,8 @@ def run(place):
     out = place / "run"
     done = linearizer(*options(place), "--out", out)
     assert done.returncode == 0, done.stderr
+    assert "On held-out contents the styles come to" in done.stdout
+    assert f"What it makes: {out / 'samples.png'}" in done.stdout
     return out
 
 
@@ -77,6 +79,8 @@ def test_a_run_leaves_bijections_and_styles(run):
     assert model.names == ["calm", "plain", "wild"]
     note = json.loads((run / "run.json").read_text())
     assert note["steps"] == 20
+    assert 0 < note["verdict"]["likeness"] < 60
+    assert Image.open(run / "samples.png").width > 200
     assert not (run / "checkpoints").exists()
 
 

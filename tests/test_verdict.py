@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,14 @@ pytest.importorskip("lightning")
 from PIL import Image
 from safetensors.torch import load_file
 
-from linearizer.training.verdict import Verdict, _fell
+from linearizer.training.verdicts import (
+    DensityVerdict,
+    ProjectionVerdict,
+    SamplesVerdict,
+    StylesVerdict,
+    Verdict,
+)
+from linearizer.training.verdicts.base import fall_of_loss, share_that_fell
 
 GOOD = {"held_out": 2.0, "train": 1.95, "pixels": 3.0, "fell": 0.01, "steps": 9, "planned": 9}
 
@@ -24,15 +32,19 @@ GOOD = {"held_out": 2.0, "train": 1.95, "pixels": 3.0, "fell": 0.01, "steps": 9,
     [
         ({}, "twice the time would likely give little", "undertrained"),
         ({"fell": 0.3}, "This is undertrained", "little"),
-        ({"steps": 3}, "The time was up after 3 of 9 steps", "give little"),
-        ({"held_out": 2.99}, "g has learned little yet", "undertrained"),
-        ({"held_out": math.nan}, "g has learned little yet", "undertrained"),
+        ({"steps": 4}, "The time was up after 4 of 9 steps. ", "give it less"),
+        ({"steps": 4}, "This is undertrained", "more time does not"),
+        ({"steps": 8}, "The time was up after 8 of 9 steps", "undertrained"),
+        ({"held_out": 2.99, "train": 2.98}, "g has learned little yet", "undertrained"),
+        ({"held_out": 3.4, "train": 2.0, "fell": 0.3}, "knows them by heart", "undertrained"),
+        ({"held_out": 3.4, "train": 2.0, "steps": 2}, "knows them by heart", "little yet"),
+        ({"held_out": math.nan, "train": math.nan}, "g has learned little yet", "undertrained"),
         ({"train": 1.2}, "more time does not", "undertrained"),
         ({"fell": None}, "3.00 under a Gaussian", "second half"),
     ],
 )
 def test_a_verdict_says_what_to_do(changed: dict[str, float], said: str, unsaid: str) -> None:
-    text = Verdict(**(GOOD | changed)).text  # type: ignore[arg-type]
+    text = DensityVerdict(**(GOOD | changed)).text  # type: ignore[arg-type]
     assert said in text
     assert unsaid not in text
 
@@ -46,8 +58,57 @@ def test_the_fall_of_the_loss_is_read_of_all_logs_of_a_run(tmp_path: Path) -> No
             writer = csv.DictWriter(file, ["loss", "step"])
             writer.writeheader()
             writer.writerows({"loss": losses[i], "step": i} for i in steps)
-    assert _fell(tmp_path) == pytest.approx(2.7)
-    assert _fell(tmp_path / "none") is None
+    expected = math.log(2) * 2.7, math.log(2) * 5.4
+    assert fall_of_loss(tmp_path) == pytest.approx(expected)
+    assert share_that_fell(tmp_path) == pytest.approx(0.5)
+    assert fall_of_loss(tmp_path / "none") is None
+    assert share_that_fell(tmp_path / "none") is None
+
+
+DONE = {"fell": 0.02, "steps": 9, "planned": 9}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        (
+            ProjectionVerdict(
+                kept=22.0,
+                kept_by_pixels=19.0,
+                restored=18.0,
+                restored_by_pixels=16.0,
+                rank=9,
+                **DONE,  # type: ignore[arg-type]
+            ),
+            {"kept": 19.0, "restored": 16.0},
+            "reach 19.0 and 16.0 dB",
+        ),
+        (
+            SamplesVerdict(samples=80.0, pixels=200.0, real=6.0, **DONE),  # type: ignore[arg-type]
+            {"samples": 190.0},
+            "a Gaussian of pixels at 200",
+        ),
+        (
+            StylesVerdict(likeness=17.0, pixels=14.0, undone=110.0, **DONE),  # type: ignore[arg-type]
+            {"likeness": 14.2},
+            "undone to 110 dB",
+        ),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_what_has_learned_little_is_told(good: Verdict, bad: dict[str, float], said: str) -> None:
+    assert said in good.text
+    assert "little yet" not in good.text
+    assert "undertrained" not in good.text
+    assert "little yet" in replace(good, **bad).text
+    assert "This is undertrained" in replace(good, fell=0.4).text
+    assert good.note["planned"] == 9
+
+
+def test_styles_that_cannot_be_undone_are_told() -> None:
+    verdict = StylesVerdict(likeness=17.0, pixels=14.0, undone=math.nan, **DONE)  # type: ignore[arg-type]
+    assert "differs from the photograph" in verdict.text
+    assert verdict.note["undone"] is None  # JSON has no NaN, and the run is to be saved
 
 
 @pytest.fixture(scope="module", params=[(), ("--classes",), ("--operator", "paper")])
@@ -58,7 +119,9 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         "train", "one-step", *options, *request.param, "--steps", "300", "--out", folder
     )
     assert done.returncode == 0, done.stderr
-    assert ("under a Gaussian of their pixels" in done.stdout) == ("paper" not in request.param)
+    by_paper = "paper" in request.param
+    assert ("under a Gaussian of their pixels" in done.stdout) != by_paper
+    assert ("Samples are at a Fréchet distance" in done.stdout) == by_paper
     assert f"What it makes: {folder / 'samples.png'}" in done.stdout
     return folder
 
@@ -66,9 +129,11 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_a_training_ends_with_a_picture_and_a_verdict(run: Path) -> None:
     assert Image.open(run / "samples.png").size[0] > 300
     note = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    if note["operator"] != "paper":
-        verdict = note["verdict"]
-        assert verdict["steps"] == verdict["planned"] == 300
+    verdict = note["verdict"]
+    assert verdict["steps"] == verdict["planned"] == 300
+    if note["operator"] == "paper":
+        assert 0 < verdict["real"] < min(verdict["samples"], verdict["pixels"])
+    else:
         assert 0 < verdict["held_out"] < 8
         assert 0 < verdict["pixels"] < 8
 

@@ -29,7 +29,11 @@ from linearizer.saving.certificate import Certificate
 
 MOST_CLASSES = 100
 
-classes = typer.Typer(cls=CommandGroup, help="Classes as linear operators.", no_args_is_help=True)
+classes = typer.Typer(
+    cls=CommandGroup,
+    help="Add classes to a trained flow, each of which is a linear operator.",
+    no_args_is_help=True,
+)
 
 
 @classes.command()

@@ -26,7 +26,7 @@ AT_ONCE = 1000
 
 dynamics = typer.Typer(
     cls=CommandGroup,
-    help="Time series: nonlinear dynamics that are linear in the space of g.",
+    help="Forecast time series, forwards and back, and see their modes and their stability.",
     no_args_is_help=True,
 )
 

@@ -151,7 +151,7 @@ def interpolate(
     out: Picture = Path("interpolation.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Walk the straight line of the induced space from one image to another."""
+    """Draw the way from one image to another, a straight line of the induced space."""
     from linearizer.display.output import Output  # noqa: PLC0415  (slow to import)
 
     output = Output(out, overwrite=overwrite)
@@ -199,7 +199,7 @@ def directions(
     out: Picture = Path("directions.png"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Walk along the leading singular directions of the sampler.
+    """Draw what images differ in most: walks along singular directions of the sampler.
 
     Of the sampler of one class with --label, which stretches more than that of all, or of the map
     from one class to another with --to: each walk is above what the map makes of it.

@@ -45,8 +45,14 @@ SECTIONS: dict[str, dict[str, Place]] = {
         ),
     },
     "Train on your own data": {
-        "train": Place(f"{CLI}.train:train", "Train a model on images."),
-        "classes": Place(f"{CLI}.classes:classes", "Classes as linear operators."),
+        "train": Place(
+            f"{CLI}.train:train",
+            "Train a model on images: a generator, a projector or styles.",
+        ),
+        "classes": Place(
+            f"{CLI}.classes:classes",
+            "Add classes to a trained flow, each of which is a linear operator.",
+        ),
     },
     "Sample, invert and change images, with a one-step flow": {
         "sample": Place(f"{CLI}.flow:sample", "Generate images in one step."),
@@ -60,14 +66,15 @@ SECTIONS: dict[str, dict[str, Place]] = {
         ),
         "interpolate": Place(
             f"{CLI}.flow:interpolate",
-            "Walk the straight line of the induced space from one image to another.",
+            "Draw the way from one image to another, a straight line of the induced space.",
         ),
         "reconstruct": Place(
             f"{CLI}.flow:reconstruct",
             "Map images to noise and back in one step each, and show what is lost on the way.",
         ),
         "directions": Place(
-            f"{CLI}.flow:directions", "Walk along the leading singular directions of the sampler."
+            f"{CLI}.flow:directions",
+            "Draw what images differ in most: walks along singular directions of the sampler.",
         ),
         "likelihood": Place(
             f"{CLI}.flow:likelihood",
@@ -84,12 +91,15 @@ SECTIONS: dict[str, dict[str, Place]] = {
         ),
     },
     "Style pictures and films, and take the style off again": {
-        "style": Place(f"{CLI}.style:style", "Styles as linear operators."),
+        "style": Place(
+            f"{CLI}.style:style",
+            "Put pictures and films into a style, mix styles, and take them off again.",
+        ),
     },
     "Forecast time series": {
         "dynamics": Place(
             f"{CLI}.dynamics:dynamics",
-            "Time series: nonlinear dynamics that are linear in the space of g.",
+            "Forecast time series, forwards and back, and see their modes and their stability.",
         ),
     },
     "Check, measure and share any model": {

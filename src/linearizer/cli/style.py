@@ -47,7 +47,11 @@ Records = Annotated[
     ),
 ]
 
-style = typer.Typer(cls=CommandGroup, help="Styles as linear operators.", no_args_is_help=True)
+style = typer.Typer(
+    cls=CommandGroup,
+    help="Put pictures and films into a style, mix styles, and take them off again.",
+    no_args_is_help=True,
+)
 
 
 @style.command()

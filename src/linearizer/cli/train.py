@@ -5,7 +5,11 @@ import typer
 from linearizer.cli.options import CommandGroup, lpips_files, named_files, takes
 from linearizer.runs import OneStepRun, ProjectorRun, StyleRun
 
-train = typer.Typer(cls=CommandGroup, help="Train a model on images.", no_args_is_help=True)
+train = typer.Typer(
+    cls=CommandGroup,
+    help="Train a model on images: a generator, a projector or styles.",
+    no_args_is_help=True,
+)
 
 
 @train.command("one-step")

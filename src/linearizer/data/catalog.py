@@ -1,5 +1,6 @@
 """The data sets that the command line knows by name, in two parts."""
 
+import warnings
 from pathlib import Path
 
 from linearizer._names import meant
@@ -9,6 +10,7 @@ from linearizer.data.folder import load_image_folder
 from linearizer.data.hub import load_hub
 from linearizer.data.images import Images
 from linearizer.data.mnist import load_mnist
+from linearizer.data.pixels import SkippedFilesWarning
 from linearizer.errors import FileFormatError, RangeError
 from linearizer.saving.hub import HUB
 
@@ -55,6 +57,13 @@ def open_data(
     """
     if size is not None and name in OWN:
         raise RangeError(f"expected no size with {name}, got {size}; its images have one size")
+    if name in OWN and data_dir is None and Path(name).is_dir():
+        warnings.warn(
+            f"{name} is the data set of that name, and not the folder here; for that write "
+            f"./{name}",
+            SkippedFilesWarning,
+            stacklevel=2,
+        )
     if name == "digits":
         return load_digits().split(DIGITS_HELD_OUT, seed)
     if name == "mnist":

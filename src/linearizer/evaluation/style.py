@@ -1,6 +1,5 @@
 """Measuring styles on contents that were not trained on: against teachers, pictures, pixels."""
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,15 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from linearizer.applications import StyleTransfer
-from linearizer.bijections import ActNorm, Chain, Squeeze
 from linearizer.data import Images
 from linearizer.data.pixels import read_image
 from linearizer.errors import RangeError
 from linearizer.evaluation.likeness import LPIPS_NETWORK, capped_psnr_db, finite, ssim
 from linearizer.metrics import LPIPS, border_ratio, gram_distance, grid_energy, psnr_db
-from linearizer.operators import Convolution
 from linearizer.saving.run_information import Opened
-from linearizer.training.lessons import TEACHING_PIXELS, taught
+from linearizer.training.pixel_styles import batches_of, made_by, pixel_baseline
 from linearizer.training.style_run import contents_of, open_held_out
 from linearizer.training.teachers import FastNeuralStyle
 
@@ -97,11 +94,11 @@ def measure_styles(
     for name in dict.fromkeys([*teachers, *pictures]):
         made, rows[name] = _by_itself(model, name, contents)
         if name in teachers:
-            truth = _truth(teachers[name], contents, name)
+            truth = made_by(teachers[name], contents, name)
             fitted = pixel_baseline(
-                model, pairs, _truth(teachers[name], pairs, name), model.operator(name)
+                model, pairs, made_by(teachers[name], pairs, name), model.operator(name)
             )
-            linear = [fitted.stylize(x, "fitted").clamp(-1, 1) for x in _batches(contents)]
+            linear = [fitted.stylize(x, "fitted").clamp(-1, 1) for x in batches_of(contents)]
             rows[name] |= {
                 **_likeness(made, truth, lpips),
                 "linear_in_pixels_psnr_db": psnr_db(torch.cat(linear), truth),
@@ -109,7 +106,7 @@ def measure_styles(
         if name in pictures and lpips is not None:
             picture = pictures[name][None]
             distances = [
-                torch.cat([gram_distance(x, picture, lpips.backbone) for x in _batches(images)])
+                torch.cat([gram_distance(x, picture, lpips.backbone) for x in batches_of(images)])
                 for images in (made, contents)
             ]
             rows[name]["picture_gram"], rows[name]["content_gram"] = (
@@ -141,29 +138,13 @@ def rounds_psnr_db(
     return capped_psnr_db(x, contents)
 
 
-def pixel_baseline(model: StyleTransfer, x: Tensor, y: Tensor, like: Convolution) -> StyleTransfer:
-    """The same class of operator with g nothing but squeeze and ActNorm, fitted to pairs."""
-    baseline = StyleTransfer(_initialized(x, model.factor), _initialized(y, model.factor))
-    pairs = zip(_batches(x), _batches(y), strict=True)
-    fitted = baseline.fit(pairs, ridge=1e-6, kernel_size=like.side, kind=type(like))
-    baseline.add("fitted", fitted)
-    return baseline
-
-
-def _initialized(images: Tensor, factor: int) -> Chain:
-    squeeze = Squeeze(images.shape[1:], factor)
-    g = Chain(squeeze, ActNorm(squeeze.out_shape))
-    g.initialize(images)
-    return g
-
-
 def _by_itself(
     model: StyleTransfer, name: str, contents: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
     """What a style makes of contents, and what can be said of it without a teacher."""
     height, width = contents.shape[-2:]
     started = time.perf_counter()
-    exact = [model.stylize(x, name, cropped=False) for x in _batches(contents)]
+    exact = [model.stylize(x, name, cropped=False) for x in batches_of(contents)]
     seconds = (time.perf_counter() - started) / len(contents)
     undone = [model.undo(y, name)[..., :height, :width] for y in exact]
     again = torch.cat([model.stylize(x, name, cropped=False) for x in undone])
@@ -183,7 +164,7 @@ def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, flo
     """How like the pictures of a teacher are what a style makes."""
     measured = {"psnr_db": psnr_db(made, truth), "ssim": ssim(made, truth)}
     if lpips is not None:
-        pairs = list(zip(_batches(made), _batches(truth), strict=True))
+        pairs = list(zip(batches_of(made), batches_of(truth), strict=True))
         measured["lpips"] = float(torch.cat([lpips(*pair) for pair in pairs]).mean())
         grams = [gram_distance(*pair, lpips.backbone) for pair in pairs]
         measured["gram"] = float(torch.cat(grams).mean())
@@ -191,11 +172,3 @@ def _likeness(made: Tensor, truth: Tensor, lpips: LPIPS | None) -> dict[str, flo
         measured["teacher_grid_energy"] = grid_energy(truth)
         measured["border_ratio"] = border_ratio(made - truth)
     return measured
-
-
-def _truth(teacher: nn.Module, contents: Tensor, name: str) -> Tensor:
-    return torch.cat([y for _, y in taught(teacher, contents, name, shifted=False)])
-
-
-def _batches(images: Tensor) -> Sequence[Tensor]:
-    return images.split(max(1, TEACHING_PIXELS // math.prod(images.shape[-2:])))

@@ -6,6 +6,7 @@ from typing import Literal
 from linearizer.bijections import Bijection
 from linearizer.presets import image_bijection
 from linearizer.runs import Precision
+from linearizer.training.averaging import average_decay
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class TrainingBudget:
         noise: Width of the dequantization noise in gray levels.
         seed: Seed of the batches.
         checkpoint_every: Steps between two checkpoints.
-        max_minutes: Stop after this time even if steps are left.
+        max_minutes: Stop after this time even if steps are left; the learning rate decays by then.
         average: Decay of the exponential moving average of the weights; none if not given.
         precision: `bf16` runs the networks inside the couplings in bfloat16; the couplings
             themselves always stay in float32.
@@ -103,11 +104,6 @@ class TrainingConfig:
             shift_bound=self.shift_bound,
             saturation=self.saturation,
         )
-
-
-def average_decay(steps: int) -> float:
-    """Decay of the moving average of the weights: over a thousand steps, or a tenth of a run."""
-    return min(0.999, 1 - 10 / steps) if steps > 10 else 0.0
 
 
 PRESETS = {

@@ -19,9 +19,11 @@ from linearizer.training import loop
 from linearizer.training.config import PRESETS, TrainingBudget, TrainingConfig
 from linearizer.training.run_folder import finish_run, open_run
 from linearizer.training.sample_grids import SampleGrids
-from linearizer.training.verdict import Verdict
+from linearizer.training.verdicts import Verdict
 
 PICTURE = "samples.png"
+INCHES, PIXELS = 0.55, 100
+"""The least side of an image in it, and the pixels of an inch of larger images."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def train_and_save(run: OneStepRun | ProjectorRun | StyleRun, job: Job) -> None:
         tell(verdict.text)
     if job.show is not None:
         picture = run.out / PICTURE
-        save_mosaic(picture, job.show(model))
+        rows = job.show(model)
+        save_mosaic(picture, rows, inches=max(INCHES, rows[0].shape[-1] / PIXELS))
         say(f"What it makes: {picture}")
     say(job.look)
 

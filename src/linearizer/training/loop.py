@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from rich.console import Console
 from torch import Tensor
 
 from linearizer._extras import needs_extra
 from linearizer.data.images import Images
+from linearizer.training.averaging import weight_averaging
 from linearizer.training.batches import RandomBatches, SeededBatches
 from linearizer.training.config import TrainingBudget
+from linearizer.training.decay_in_time import DecayInTime
 from linearizer.training.precision import conditioners_in
 from linearizer.training.progress import WholeRunProgress
 
@@ -75,13 +77,15 @@ def train(
         MissingExtraError: If TensorBoard is asked for and not installed.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    limit = None if budget.max_minutes is None else {"seconds": round(60 * budget.max_minutes)}
-    timer = Timer(limit)
+    seconds = None if budget.max_minutes is None else max(1, round(60 * budget.max_minutes))
+    timer = Timer(None if seconds is None else {"seconds": seconds})
     callbacks = [*callbacks, timer, _RandomState()]
+    if seconds is not None:
+        callbacks.append(DecayInTime(timer, seconds))
     if verbose:
         callbacks.append(WholeRunProgress(budget.steps, title))
     if budget.average is not None:
-        callbacks.append(EMAWeightAveraging(decay=budget.average, use_buffers=False))
+        callbacks.append(weight_averaging(budget.average))
     if checkpoints is not None:
         callbacks.append(
             ModelCheckpoint(

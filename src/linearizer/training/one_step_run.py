@@ -27,7 +27,7 @@ from linearizer.training.job import Job, config_of, train_and_save
 from linearizer.training.objectives.class_moments import ClassMoments
 from linearizer.training.objectives.mixture_likelihood import MixtureLikelihoodTraining
 from linearizer.training.start_from import start_from
-from linearizer.training.verdict import Verdict, judged
+from linearizer.training.verdicts import Verdict, judged_density, judged_samples
 
 STATISTICS = 20_000
 PREVIEW_STATISTICS = 2000
@@ -64,8 +64,13 @@ def train_one_step(run: OneStepRun) -> None:
         return (images if make is _by_paper else model.denoise(images, std)).split(12)
 
     def judge(model: Flow, steps: int) -> Verdict:
-        planned = config.steps
-        return judged(model, train, held_out, noisy, logs=run.out, steps=steps, planned=planned)
+        if isinstance(model, OneStepFlow) and make is _by_paper:
+            return judged_samples(
+                model, train, held_out, logs=run.out, steps=steps, planned=config.steps
+            )
+        return judged_density(
+            model, train, held_out, noisy, logs=run.out, steps=steps, planned=config.steps
+        )
 
     job = Job(
         module=lambda _: module,
@@ -78,7 +83,7 @@ def train_one_step(run: OneStepRun) -> None:
         findings={"noise_std": std},
         draw=lambda: preview().sample(48, seed=0).cpu().split(12),
         show=show,
-        judge=judge if run.operator == "closed-form" else None,
+        judge=judge,
     )
     train_and_save(run, job)
 

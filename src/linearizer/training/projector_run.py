@@ -26,6 +26,7 @@ from linearizer.training import (
 from linearizer.training.job import Job, config_of, train_and_save
 from linearizer.training.one_step_run import PREVIEW_STATISTICS, statistics_of
 from linearizer.training.start_from import start_from
+from linearizer.training.verdicts import judged_projection
 
 LARGEST_RANK = 128
 PROJECTIONS: dict[str, type[LearnedProjection]] = {
@@ -40,7 +41,7 @@ ProjectionTraining = PrincipalProjectionTraining | LearnedProjectionTraining
 def train_projector(run: ProjectorRun) -> None:
     """Train g, find or train the projection, and save both."""
     config = config_of(run).with_stable_inverse()
-    train, _ = open_data(run.data, run.data_dir, seed=run.seed, size=run.size)
+    train, held_out = open_data(run.data, run.data_dir, seed=run.seed, size=run.size)
     torch.manual_seed(run.seed)
     g = config.bijection(train.shape)
     if run.init is not None:
@@ -60,6 +61,9 @@ def train_projector(run: ProjectorRun) -> None:
         notes={"config": asdict(config)},
         draw=lambda: _drawn(module, few),
         show=lambda model: _shown(model, few),
+        judge=lambda model, steps: judged_projection(
+            model, train, held_out, logs=run.out, steps=steps, planned=config.steps
+        ),
     )
     train_and_save(run, job)
 

@@ -1,5 +1,6 @@
 """`linearizer train style`: one pair of bijections, and an operator a teacher."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,13 +19,16 @@ from linearizer.presets import style_bijection
 from linearizer.runs import StyleRun
 from linearizer.saving.run_information import Opened
 from linearizer.training import HypernetworkStyleTraining, StyleTraining, TrainingBudget
-from linearizer.training.config import average_decay
+from linearizer.training.averaging import average_decay
 from linearizer.training.job import Job, train_and_save
 from linearizer.training.lessons import lessons_of
 from linearizer.training.objectives.style_matching import Lessons, StyleMatching
 from linearizer.training.teachers import FastNeuralStyle
+from linearizer.training.verdicts import judged_styles
 
 BATCH = 16
+SHOWN = 6
+"""Contents in the picture at the end."""
 FLOOR = 0.03
 """Noise of the images that bijections are initialized on."""
 NAMED_SIZES = {"faces64": 64}
@@ -35,7 +39,7 @@ def train_style(run: StyleRun) -> None:
     if not run.teachers:
         raise RangeError("expected a teacher, got none; name one with --teacher NAME=FILE")
     networks = {name: FastNeuralStyle.from_file(path) for name, path in run.teachers.items()}
-    train, _ = open_contents(run.content, run.data_dir, run.size, run.seed)
+    train, held_out = open_contents(run.content, run.data_dir, run.size, run.seed)
     by_paper = run.objective == "paper"  # it has one content, and one number per channel
     wanted = 1 if by_paper else run.contents or len(train)
     train = train.take(torch.arange(min(len(train), wanted)))
@@ -77,8 +81,18 @@ def train_style(run: StyleRun) -> None:
         look=f"Look at them: linearizer style apply {run.out} PHOTO --mix NAME",
         title="Training styles",
         notes={"contents": len(train)},
+        show=lambda model: _shown(model, [*networks], held_out.images[:SHOWN]),
+        judge=lambda model, steps: judged_styles(
+            model, networks, train, held_out, logs=run.out, steps=steps, planned=run.steps
+        ),
     )
     train_and_save(run, job)
+
+
+@torch.no_grad()
+def _shown(model: StyleTransfer, names: Sequence[str], contents: Tensor) -> list[Tensor]:
+    """Contents that were not trained on, and each style of them."""
+    return [contents, *(model.stylize(contents, name) for name in names)]
 
 
 def open_contents(
