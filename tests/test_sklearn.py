@@ -40,6 +40,7 @@ QUICK: dict[str, Any] = {"max_iter": 20, "random_state": 0}
 ALL = [
     FlowDensity(**QUICK),
     LinearizerDetector(**QUICK),
+    LinearizerDetector(trim=0.1, by="likelihood", **QUICK),
     NonlinearPCA(1, **QUICK),
     TransportMap(**QUICK),
 ]
@@ -214,6 +215,25 @@ def test_a_planted_fault_is_explained() -> None:
     assert (first == columns[:, None]).any(1).mean() >= 0.9
     repaired = detector.nearest_normal(rows)
     assert (detector.decision_function(repaired) > 0).mean() > 0.9
+
+
+def test_outliers_that_lie_together_are_trimmed() -> None:
+    random = np.random.default_rng(1)
+    X = np.vstack([random.normal(size=(280, 3)), random.normal(4, 1, size=(20, 3))])
+    is_odd = np.arange(300) >= 280
+    areas = [
+        roc_auc_score(is_odd, -LinearizerDetector(trim=trim, **QUICK).fit(X).score_samples(X))
+        for trim in (0.0, 0.1)
+    ]
+    assert areas[1] > max(0.99, areas[0])
+
+
+def test_rows_that_are_all_alike_are_not_trimmed_away() -> None:
+    for X in (np.ones((50, 2)), np.eye(2)):
+        scores = LinearizerDetector(trim=0.1, **QUICK).fit(X).score_samples(X)
+        assert np.isfinite(scores).all()
+    with pytest.raises(RangeError, match="trim"):
+        LinearizerDetector(trim=0.9).fit(np.ones((50, 2)))
 
 
 def test_the_contamination_is_met() -> None:

@@ -25,6 +25,7 @@ WEIGHTS = (1.0, 0.5)
 """Of the logarithms of distances in the space of the curves, and in that of g."""
 OF_LIKELIHOOD = 0.25
 """Weight of the likelihood, on a scale that is logarithmic far from its median."""
+ALL = (*WEIGHTS, OF_LIKELIHOOD)
 
 
 class LinearizerDetector(OutlierMixin, BaseEstimator):
@@ -39,6 +40,8 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         by: What tells outliers: "likelihood", "distance", or "both".
         contamination: Share of outliers in the rows of the fit, above 0 and up to .5; `predict`
             finds so many of them.
+        trim: Share of the rows that are left out again, the oddest by both scores, and g trained
+            anew: for rows with outliers among them, such as .1, which takes twice the time.
         n_neighbors: Nearest rows whose distances are averaged.
         depth: Couplings of g; 0 for curves of the columns and a Gaussian.
         max_iter: Optimizer steps at most; training stops early by itself.
@@ -70,6 +73,7 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         *,
         by: str = "both",
         contamination: float = 0.05,
+        trim: float = 0.0,
         n_neighbors: int = 5,
         depth: int = 4,
         max_iter: int = 1000,
@@ -80,6 +84,7 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
     ) -> None:
         self.by = by
         self.contamination = contamination
+        self.trim = trim
         self.n_neighbors = n_neighbors
         self.depth = depth
         self.max_iter = max_iter
@@ -100,8 +105,21 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
             raise RangeError(f"expected by to be one of {', '.join(SCORES)}, got {self.by!r}")
         check_between(self.contamination, 1e-9, 0.5, "the contamination")
         check_between(self.n_neighbors, 1, 1000, "n_neighbors")
+        check_between(self.trim, 0.0, 0.5, "the share to trim")
         x = read_table(self, X, fit=True)
         seed = seed_of(self.random_state)
+        self._learn(x, seed)
+        if self.trim:
+            scores = np.concatenate([-(self._terms(part) @ ALL) for part in x.split(BATCH)])
+            kept = scores > np.quantile(scores, self.trim)
+            if kept.sum() >= max(2, len(x) / 2):  # not of rows that are all alike
+                self._learn(x[torch.from_numpy(kept)], seed)
+        known = x[_chosen(len(x), seed)]
+        self.offset_ = float(np.quantile(self._scores(known), self.contamination))
+        return self
+
+    def _learn(self, x: Tensor, seed: int) -> None:
+        """Train g on rows, and measure what scores are made of in them."""
         trained = train_density(
             x,
             DensityConfig(strength=STRENGTH, depth=self.depth, steps=self.max_iter),
@@ -111,8 +129,7 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
             verbose=self.verbose,
         )
         self.bijection_, self.gain_, self.n_iter_ = trained.g, trained.gain, max(1, trained.steps)
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-        self.references_ = x[order[:REFERENCES].sort().values]
+        self.references_ = x[_chosen(len(x), seed)]
         self.curved_, self.latents_, energies = self._latents(self.references_)
         k = min(self.n_neighbors, len(self.references_) - 1)
         spaces = numbers(self.curved_), numbers(self.latents_)
@@ -120,8 +137,6 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         self.units_ = np.array([max(float(np.median(d)), 1e-12) for d in distances])
         self.center_, self.spread_ = float(np.median(energies)), spread(energies)
         self.scales_ = self._moves(self.references_).std(0) + 1e-6 * (1 + numbers(x.std(0)))
-        self.offset_ = float(np.quantile(self._scores(self.references_), self.contamination))
-        return self
 
     def score_samples(self, X: Any) -> Array:
         """How normal rows (N, n) are, (N,): the lower, the odder.
@@ -166,7 +181,7 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         terms = self._terms(x)
         if self.by == "distance":
             return -(terms[:, :2] @ WEIGHTS)
-        return -(terms @ (*WEIGHTS, OF_LIKELIHOOD))
+        return -(terms @ ALL)
 
     def _terms(self, x: Tensor) -> Array:
         """What is added to a score, without weights, (N, 3): both distances and the likelihood."""
@@ -197,6 +212,12 @@ class LinearizerDetector(OutlierMixin, BaseEstimator):
         _, found = nearest(numbers(self.curved_), numbers(latents_of(curves, x)), k)
         means = mean_of_nearest(self.latents_, found)
         return numbers(x - latents_of(self.bijection_.inv, means))
+
+
+def _chosen(count: int, seed: int) -> Tensor:
+    """The places of rows that distances are measured to, in order: all, or some at random."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return order[:REFERENCES].sort().values
 
 
 def _parts(g: Chain) -> tuple[Bijection, Bijection]:
