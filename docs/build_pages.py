@@ -13,6 +13,8 @@ import posixpath
 import re
 import shutil
 import sys
+from html import escape
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from nbconvert import MarkdownExporter
@@ -128,8 +130,10 @@ def public_names() -> str:
 
 def as_cell(text: str) -> str:
     """Text for a cell of a table: asterisks outside of code, and bars, stand for themselves."""
-    parts = text.replace("|", r"\|").split("`")
-    return "`".join(part if i % 2 else part.replace("*", r"\*") for i, part in enumerate(parts))
+    parts = text.split("`")
+    plain = (part.replace("*", r"\*").replace("|", r"\|") for part in parts[::2])
+    codes = (f"<code>{escape(part).replace('|', '&#124;')}</code>" for part in parts[1::2])
+    return "".join(chain.from_iterable(zip_longest(plain, codes, fillvalue="")))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class DensityVerdict(Verdict):
             return None
         return (
             f"Training images take {self.train:.2f} bits, so it knows them by heart: samples may "
-            "look well, but densities of other images are off. More images, more --noise or a "
+            "look good, but densities of other images are off. More images, more --noise or a "
             "smaller --width help; more time does not."
         )
 
