@@ -12,15 +12,15 @@ import argparse
 import copy
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import dynamics_control
 import dynamics_handwriting
+import dynamics_planted
 import numpy as np
 import torch
 from dynamics_handwriting import relative
-from dynamics_peers import Peer, closed_form, libraries
 from dynamics_systems import double_well, lorenz, planted, solved
 from timing import seconds
 from torch import Tensor
@@ -54,47 +54,7 @@ def handwriting_section(args: argparse.Namespace) -> Page:
 
 def planted_section(args: argparse.Namespace) -> Page:
     """Eigenvalues, and forecasts ten times as long as the training, from noisy samples."""
-    rows = []
-    step, count = 0.05, 40
-    long = step * torch.arange(10 * count, dtype=torch.float64)
-    for system in planted():
-        random = torch.Generator().manual_seed(0)
-        starts = torch.randn(20, len(system.L), generator=random, dtype=torch.float64)
-        paths = [system.trajectory(z, long[:count]) for z in starts]
-        noisy = [x + 1e-3 * torch.randn(x.shape, generator=random).double() for x in paths]
-        clocks = [long[:count]] * len(noisy)
-        new = system.trajectory(torch.ones(len(system.L)).double(), long)
-        truth = torch.linalg.eigvals(system.L).numpy()
-
-        def ours(points: Sequence[Tensor], times: Sequence[Tensor]) -> Peer:
-            model = train_dynamics(points, times, FREE)
-            return Peer(model.modes().eigenvalues.numpy(), model.forecast)
-
-        for name, fit in {"ours": ours, "ours without g": closed_form, **libraries()}.items():
-            began = time.process_time()
-            try:
-                peer = fit(noisy, clocks)
-                path = peer.path(new[0], long).detach()
-            except (ValueError, ArithmeticError, TypeError, RuntimeError) as error:
-                rows.append([system.name, name, type(error).__name__, "", "", ""])
-                continue
-            worst = float((path - new).norm(dim=1).max() / new.norm(dim=1).max())
-            rows.append(
-                [system.name, name, f"{distance(peer.eigenvalues, truth):.2g}",
-                 f"{relative(path, new):.2g}", f"{worst:.2g}",
-                 f"{time.process_time() - began:.2g}"]
-            )  # fmt: skip
-            print("planted:", rows[-1], flush=True)
-    return [
-        "Noise of standard deviation 0.001, 20 trajectories of 40 rows; forecasts of 400 rows "
-        "from a new start without noise. Of a method with more eigenvalues the nearest ones "
-        "count. The farthest point is a share of the largest norm on the way.",
-        Table(
-            ["system", "method", "eigenvalues, relative error", "forecast error",
-             "farthest point", "seconds"],
-            rows,
-        ),
-    ]  # fmt: skip
+    return dynamics_planted.section(FREE, args.scratch)
 
 
 def times_section(_: argparse.Namespace) -> Page:
@@ -257,13 +217,6 @@ def growth(model: LinearDynamics, t: float) -> float:
     """The condition number of `e^{Lt}`."""
     E = model.generator.propagators(torch.tensor(t, dtype=torch.float64))
     return float(torch.linalg.cond(E))
-
-
-def distance(found: np.ndarray | None, truth: np.ndarray) -> float:
-    """The largest relative distance of a true eigenvalue from the nearest one found."""
-    if found is None or not len(found):
-        return float("nan")
-    return float((np.abs(found[None] - truth[:, None]).min(1) / np.abs(truth)).max())
 
 
 SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Page]]] = {
