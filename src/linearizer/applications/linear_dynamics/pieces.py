@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-PIECE = 2000
+PIECE = 10_000
 """Points whose numbers in the layers of a small g fit into the cache of a processor."""
 
 
