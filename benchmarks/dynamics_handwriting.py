@@ -38,15 +38,17 @@ def shapes_of(args: argparse.Namespace) -> list[str]:
 
 def measure(args: argparse.Namespace) -> None:
     """Every shape by every method, each kept in the scratch folder as soon as it is made."""
-    simple = {MEAN: dynamics_peers.mean_of_all, FLAT: dynamics_peers.closed_form}
+    peers = {
+        MEAN: dynamics_peers.mean_of_all,
+        FLAT: dynamics_peers.closed_form,
+        **dynamics_peers.libraries(),
+    }
     for velocity in (False,) if args.positions_only else (False, True):
         kind = args.scratch / ("velocities" if velocity else "positions")
         splits = [_split(args, shape, velocity) for shape in shapes_of(args)]
         for shape, train, new in splits:
             _once(kind / shape, OURS, lambda f=kind / shape, t=train, n=new: ours(f, t, n))
-            if velocity:
-                continue
-            for name, fit in {**simple, **dynamics_peers.libraries()}.items():
+            for name, fit in peers.items():
                 _once(kind / shape, name, lambda fit=fit, t=train, n=new: peer(fit, t, n))
         for shape, train, new in () if velocity else splits:
             made = _once(kind / shape, OURS, lambda: {})

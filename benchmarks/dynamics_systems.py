@@ -59,6 +59,7 @@ def planted() -> list[Planted]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         g: Bijection = perturb_(vector_bijection(3, depth=4, width=16), 0.3).double()
+        g.requires_grad_(False)
         P, K = torch.randn(2, 3, 3).double()
     stable = -(0.3 * P @ P.mT + 0.1 * torch.eye(3)) + K - K.mT
     return [
@@ -66,7 +67,7 @@ def planted() -> list[Planted]:
             "slow manifold", torch.diag(torch.tensor([-1.0, -3.0]).double()), lambda z: bent(z, -3)
         ),
         Planted("bent oscillator", turning, lambda z: bent(z, 0.5)),
-        Planted("random g and L", stable, lambda z: g.inverse(z).detach()),
+        Planted("random g and L", stable, g.inverse),
     ]
 
 

@@ -90,6 +90,14 @@ def test_times_for_all_starts_and_for_each() -> None:
     assert model.forecast(x, []).shape == (4, 0, N)
 
 
+def test_many_points_are_decoded_as_few_are() -> None:
+    model = LinearDynamics(lz.vector_bijection(3), FreeGenerator.trainable(3), padding=1).double()
+    z = torch.randn(3, 4001, 3).double()
+    whole = model.lower(model.g.inverse(z))
+    assert torch.allclose(model.decode(z), whole, rtol=1e-12, atol=1e-12)
+    assert model.decode(z).shape == (3, 4001, 2)
+
+
 def test_the_velocity_is_that_of_the_flow() -> None:
     model = planted()
     x, h = starts(5, model), 1e-5

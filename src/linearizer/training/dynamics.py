@@ -62,6 +62,7 @@ class DynamicsConfig:
             so that g stays tame far from them.
         steps: Steps of Adam, on random pairs of times.
         polish: Iterations of L-BFGS after them, on whole trajectories in float64.
+        refit: Whether the polish is made once more in the end, on what is held out too.
         batch_size: Pairs of times per step.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay.
@@ -79,6 +80,7 @@ class DynamicsConfig:
     saturation: float | None = 3.0
     steps: int = 400
     polish: int = 300
+    refit: bool = True
     batch_size: int = 256
     learning_rate: float = 3e-3
     weight_decay: float = 0.0
@@ -100,7 +102,8 @@ def train_dynamics(
 
     The points are normalized within g, and time is measured in durations of the trajectories
     while training, so that units do not matter. Of several trajectories some are held out, or else
-    the end of the only one; the weights that forecast these best are kept.
+    the end of the only one; how well these are forecast tells when to stop, and the polish is then
+    made once more with them, as long as was best.
 
     Args:
         trajectories: (T_i, d) each, of any lengths; the model has their dtype. Or pandas data
@@ -205,6 +208,7 @@ def run_dynamics(
             module.scale.cpu(),
             iterations=config.polish,
             patience=config.patience,
+            refit=config.refit,
             seconds=left,
         )
     took = took._replace(seconds=took.seconds + time.monotonic() - began)

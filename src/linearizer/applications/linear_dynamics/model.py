@@ -20,6 +20,7 @@ from linearizer.applications.linear_dynamics.gaussian import (
 )
 from linearizer.applications.linear_dynamics.lyapunov import lyapunov_metric
 from linearizer.applications.linear_dynamics.modes import Modes, modes_of
+from linearizer.applications.linear_dynamics.pieces import in_pieces
 from linearizer.applications.linear_dynamics.trajectories import Missing, read_trajectories
 from linearizer.bijections import Bijection
 from linearizer.errors import NonFiniteError, RangeError, ShapeError
@@ -184,7 +185,7 @@ class LinearDynamics(nn.Module, Saveable):
     @takes_arrays
     def decode(self, z: Tensor) -> Tensor:
         """The rows (*batch, d) of latents (*batch, n)."""
-        return self.lower(self.g.inverse(z))
+        return self.lower(in_pieces(self.g.inverse, z))
 
     # Time
 
