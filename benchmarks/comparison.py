@@ -443,10 +443,13 @@ def styles() -> list[Claim]:
         [number(written(page, row, column, after=recipe)) for row in rows]
         for column in ("held-out contents, PSNR", "its own training image, PSNR")
     )
+    missing = page.read_text(encoding="utf-8").partition("A g that was trained without the style")[
+        2
+    ]
     added = [
-        number(line.split("|")[-2])
-        for line in page.read_text(encoding="utf-8").partition("## A new style")[2].splitlines()
-        if re.match(r"\| \w+ \| [\d,]+ \| \d+ \|", line)
+        number(cells[8])
+        for cells in (line.split("|") for line in missing.partition("\n## ")[0].splitlines())
+        if len(cells) > 8 and cells[3].strip().isdigit() and int(cells[3]) > 0
     ]
     return [
         at_most(
@@ -500,9 +503,9 @@ def styles() -> list[Claim]:
         ),
         Claim(
             Measurement(
-                "A style added without training g, against training it jointly, best of those "
-                "measured",
-                max(added),
+                "A style added to a g that never saw it, against training it jointly, mean of "
+                f"{len(added)}",
+                sum(added) / len(added),
                 0.0,
                 "at_least",
                 " dB",
@@ -645,8 +648,7 @@ def honest() -> list[str]:
         "everything, and is not idempotent.",
         "- **Styles.** The teachers are networks of PyTorch's fast-neural-style example. Ours "
         f"was trained for {trained[1]}, the paper's recipe in our code for {recipe[1]}: the row "
-        "shows that one content does not generalise, not a race. A style that is added later "
-        "stays behind a jointly trained one.",
+        "shows that one content does not generalize, not a race.",
         "- **Not compared:** training cost at the paper's scale, on GPUs, and CelebA at full "
         "resolution.",
     ]

@@ -137,12 +137,18 @@ def teachers(bench: Bench) -> list[str]:
         "the mean of all fifteen, which is about the best that can be said without the place of "
         "the grid. Border as above: of each of them.",
         "",
-        "| style | pixels | one move, dB | mean of all moves, dB | border |",
+        "| style | contents | one move, dB | mean of all moves, dB | border |",
         "|---|---|---|---|---|",
     ]
     moves = [(down, right) for down in range(4) for right in range(4)]
-    for side, count in ((64, 48), (256, 12)):
-        contents = open_held_out(bench.arguments.held_out, side)[:count]
+    folder, data_dir = bench.arguments.held_out, bench.arguments.data_dir
+    held_out = {
+        "64×64": open_held_out(folder, 64)[:48],
+        "256×256": open_held_out(folder, 256)[:12],
+    }
+    if data_dir is not None:
+        held_out["64×64, faces"] = open_contents("faces64", data_dir, 64, 0)[1].images[:48]
+    for which, contents in held_out.items():
         found = []
         for path in bench.teachers.values():
             teacher = FastNeuralStyle.from_file(path)
@@ -156,7 +162,7 @@ def teachers(bench: Bench) -> list[str]:
         names = [*bench.teachers, "mean"]
         found.append(tuple(sum(column) / len(column) for column in zip(*found, strict=True)))
         lines += [
-            f"| {name} | {side}×{side} | {one:.2f} | {mean:.2f} | {border:.2f} |"
+            f"| {name} | {which} | {one:.2f} | {mean:.2f} | {border:.2f} |"
             for name, (one, mean, border) in zip(names, found, strict=True)
         ]
     return [*lines, ""]
@@ -310,7 +316,7 @@ def main() -> None:
     parser.add_argument("--evaluation", type=Path, help="where it was evaluated, if elsewhere")
     parser.add_argument("--teachers", type=Path, required=True, help="folder of NAME.pth")
     parser.add_argument("--content", help="contents, if they are not where the run had them")
-    parser.add_argument("--data-dir", type=Path, help="where the contents lie")
+    parser.add_argument("--data-dir", type=Path, help="where the faces of faces64 lie")
     parser.add_argument("--held-out", type=Path, help="folder of contents that are held out")
     parser.add_argument(
         "--without", type=Path, nargs="*", default=[], help="runs that lack one of the styles each"
