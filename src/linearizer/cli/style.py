@@ -119,7 +119,7 @@ def add(
         ),
     ] = None,
     data_dir: DataDir = None,
-    contents: Annotated[int, whole(min=16, help="Use so many of them.")] = 200,
+    contents: Annotated[int, whole(min=16, help="Use so many of them.")] = 100,
     ridge: Annotated[float, real(min=0.0, help="Ridge of the least squares.")] = 1e-4,
     kernel: Annotated[int, whole(min=1, max=1001, help="Side of the kernel, odd.")] = 5,
     refine: Annotated[
