@@ -300,3 +300,19 @@ def test_other_arrays_are_refused(kind: str) -> None:
 def test_a_module_without_numbers_yet_is_refused() -> None:
     with pytest.raises(DeviceError, match=r"expected.*got.*;"):
         lz.vector_bijection(6).to("meta")(np.ones((2, 6)))
+
+
+def test_methods_still_compile_and_are_differentiated_by_functions() -> None:
+    V = lz.InducedSpace(bijection("vector bijection"))
+    compiled = torch.compile(V.add, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(X, Y), V.add(X, Y))
+    torch.testing.assert_close(torch.vmap(V.add)(X, Y), V.add(X, Y))
+    jacobian = torch.func.jacrev(V.norm)(X[0])
+    assert jacobian.shape == (6,)
+    assert bool(jacobian.any())
+
+
+def test_a_compiled_bijection_takes_arrays_too() -> None:
+    g = bijection("vector bijection")
+    compiled = torch.compile(g, backend="eager")
+    np.testing.assert_allclose(compiled(X.numpy()), g(X.numpy()), rtol=1e-12)
