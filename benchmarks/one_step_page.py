@@ -16,8 +16,8 @@ from linearizer.saving.run_information import read_note
 
 INTRO = """# One-step flow matching
 
-A flow from noise to images whose N-step sampler is one linear map between two induced spaces: sampled
-in one step, inverted exactly, with an exact density.
+A flow from noise to images whose N-step sampler is one linear map between two induced spaces:
+sampled in one step, inverted exactly, with an exact density.
 [The mathematics](mathematics.md), [what a step costs](one-step-benchmark.md). Made by
 `make docs/one-step.md FACES=RUN MNIST=FOLDER`; without FACES its section stays as it is.
 

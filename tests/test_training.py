@@ -1,9 +1,7 @@
 """Training: it learns, and an interrupted run goes on to the same result."""
 
-import math
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,7 +23,6 @@ from linearizer.training import (
     loop,
 )
 from linearizer.training.averaging import weight_averaging
-from linearizer.training.decay_in_time import DecayInTime
 from linearizer.training.precision import conditioners_in
 
 
@@ -220,23 +217,6 @@ def test_reconstruction_under_latent_noise_is_learned():
     assert error(30.0) < 0.85 * error(0.0)
     with pytest.raises(lz.errors.RangeError, match="reconstruction"):
         LikelihoodTraining(lz.vector_bijection(4), 10, reconstruction=-1.0)
-
-
-def test_the_learning_rate_decays_by_the_end_of_the_time_if_that_comes_first():
-    module = _module(100)
-    made = module.configure_optimizers()
-    schedule, group = made["lr_scheduler"]["scheduler"], made["optimizer"].param_groups[0]
-    clock = SimpleNamespace(time_elapsed=lambda: 0.0)
-    trainer = SimpleNamespace(world_size=1)
-    rates = []
-    for seconds in (20.0, 30.0, 45.0, 60.0):
-        clock.time_elapsed = lambda s=seconds: s
-        DecayInTime(clock, 60).on_train_batch_start(trainer, module)
-        for _ in range(6):
-            schedule.step()
-        rates.append(group["lr"] / 3e-3)
-    by_time = [0.5 * (1 + math.cos(math.pi * seconds / 60)) for seconds in (30.0, 45.0, 60.0)]
-    assert rates[1:] == pytest.approx(by_time)
 
 
 def test_the_average_of_a_run_that_ends_early_is_none_of_its_beginning():

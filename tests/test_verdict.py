@@ -32,7 +32,7 @@ GOOD = {"held_out": 2.0, "train": 1.95, "pixels": 3.0, "fell": 0.01, "steps": 9,
     [
         ({}, "twice the time would likely give little", "undertrained"),
         ({"fell": 0.3}, "This is undertrained", "little"),
-        ({"steps": 4}, "The time was up after 4 of 9 steps. ", "give it less"),
+        ({"steps": 4}, "The time was up after 4 of 9 steps, before", "give it less"),
         ({"steps": 4}, "This is undertrained", "more time does not"),
         ({"steps": 8}, "The time was up after 8 of 9 steps", "undertrained"),
         ({"held_out": 2.99, "train": 2.98}, "g has learned little yet", "undertrained"),

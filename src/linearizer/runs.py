@@ -51,7 +51,7 @@ class Run:
 
     out: Annotated[Path, Option("Folder of the run.")]
     max_minutes: Annotated[
-        float | None, Option("Train no longer than this; the learning rate decays by then.", 0.01)
+        float | None, Option("Train no longer than this, even if steps are left.", 0.01)
     ] = None
     seed: Annotated[int, Option("Seed of everything random.", 0, LARGEST_SEED)] = 0
     overwrite: Annotated[bool, Option("Replace a finished run.")] = False
@@ -77,7 +77,7 @@ class DemoRun(Run):
     out: Annotated[Path, Option("Folder for model, numbers and pictures.")] = Path("runs/demo")
     steps: Annotated[int, Option("Training steps of 256 digits.", 1, MOST_STEPS)] = 2000
     max_minutes: Annotated[
-        float, Option("Train no longer than this; the learning rate decays by then.", 0.01)
+        float, Option("Train no longer than this, even if steps are left.", 0.01)
     ] = 5.0
     overwrite: Annotated[bool, Option("Replace a finished run in the folder.")] = False
 

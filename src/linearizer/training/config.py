@@ -19,7 +19,7 @@ class TrainingBudget:
         noise: Width of the dequantization noise in gray levels.
         seed: Seed of the batches.
         checkpoint_every: Steps between two checkpoints.
-        max_minutes: Stop after this time even if steps are left; the learning rate decays by then.
+        max_minutes: Stop after this time even if steps are left.
         average: Decay of the exponential moving average of the weights; none if not given.
         precision: `bf16` runs the networks inside the couplings in bfloat16; the couplings
             themselves always stay in float32.

@@ -20,7 +20,6 @@ from linearizer.data.images import Images
 from linearizer.training.averaging import weight_averaging
 from linearizer.training.batches import RandomBatches, SeededBatches
 from linearizer.training.config import TrainingBudget
-from linearizer.training.decay_in_time import DecayInTime
 from linearizer.training.precision import conditioners_in
 from linearizer.training.progress import WholeRunProgress
 
@@ -77,11 +76,9 @@ def train(
         MissingExtraError: If TensorBoard is asked for and not installed.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    seconds = None if budget.max_minutes is None else max(1, round(60 * budget.max_minutes))
-    timer = Timer(None if seconds is None else {"seconds": seconds})
+    limit = None if budget.max_minutes is None else {"seconds": round(60 * budget.max_minutes)}
+    timer = Timer(limit)
     callbacks = [*callbacks, timer, _RandomState()]
-    if seconds is not None:
-        callbacks.append(DecayInTime(timer, seconds))
     if verbose:
         callbacks.append(WholeRunProgress(budget.steps, title))
     if budget.average is not None:

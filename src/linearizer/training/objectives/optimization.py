@@ -1,7 +1,7 @@
 """The optimizer that every objective here is trained with."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from lightning.pytorch import LightningModule
@@ -10,12 +10,7 @@ from torch import nn
 
 
 def adamw_with_cosine(
-    parameters: Iterable[nn.Parameter],
-    *,
-    steps: int,
-    learning_rate: float,
-    weight_decay: float,
-    time_over: Callable[[], float] = lambda: 0.0,
+    parameters: Iterable[nn.Parameter], *, steps: int, learning_rate: float, weight_decay: float
 ) -> OptimizerLRScheduler:
     """AdamW, with a learning rate that warms up shortly and then decays to zero along a cosine.
 
@@ -24,14 +19,12 @@ def adamw_with_cosine(
         steps: Steps of the whole run; the first tenth of them, at most 100, warms up.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay (arXiv:1711.05101).
-        time_over: The share of a limit of time that is over; the rate decays by it, if it is more
-            than that of the steps.
     """
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
     warm_up = max(1, min(100, steps // 10))
 
     def factor(step: int) -> float:
-        progress = min(max(step / steps, time_over()), 1.0)
+        progress = min(step / steps, 1.0)
         return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * progress))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
@@ -45,15 +38,11 @@ class CosineTraining(LightningModule):
         steps: Steps of the whole run, for the decay of the learning rate.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay.
-
-    Attributes:
-        time_over: The share of a limit of time that is over, if there is one.
     """
 
     def __init__(self, steps: int, learning_rate: float, weight_decay: float) -> None:
         super().__init__()
         self.steps, self.learning_rate, self.weight_decay = steps, learning_rate, weight_decay
-        self.time_over = 0.0
 
     def trained(self) -> Iterable[nn.Parameter]:
         """The parameters to train."""
@@ -66,5 +55,4 @@ class CosineTraining(LightningModule):
             steps=self.steps,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
-            time_over=lambda: self.time_over,
         )

@@ -56,7 +56,10 @@ class Verdict(abc.ABC):
         """The verdict in sentences, with what to do."""
         said, early = self.found, self.steps < self.planned
         if early:
-            said.append(f"The time was up after {self.steps:,} of {self.planned:,} steps.")
+            said.append(
+                f"The time was up after {self.steps:,} of {self.planned:,} steps, before the "
+                "learning rate was lowered."
+            )
         if self.advice is not None:
             said.append(self.advice)
             return " ".join(said)
