@@ -219,6 +219,34 @@ def test_a_polish_never_makes_it_worse() -> None:
     assert fine.error(data, clocks).forecast < rough.error(data, clocks).forecast
 
 
+def test_a_polish_ends_on_what_was_held_out_too() -> None:
+    """Of two trajectories that nothing makes alike, the one that is held out is fitted in the end."""
+    t = torch.linspace(0, 1, 20, dtype=torch.float64)
+    right = torch.stack([torch.exp(-t), torch.exp(-2 * t)], 1)
+    bend = torch.stack([torch.zeros(20).double(), (1 + t) * torch.sin(3 * t)], 1)
+    data = [right, right + bend, 1.1 * right]
+    seen = []
+    for refit in (False, True):
+        config = replace(QUICK, steps=20, polish=40, refit=refit)
+        seen.append(train_dynamics(data, t, config, held_out=0.34).error(data, t).forecast)
+    assert seen[1] < seen[0]
+
+
+def test_noise_of_the_first_rows_is_not_passed_on() -> None:
+    """A linear system whose first rows are off: the polish finds where they were."""
+    L = torch.tensor([[-0.5, -2.0], [2.0, -0.5]], dtype=torch.float64)
+    t = torch.linspace(0, 2, 30, dtype=torch.float64)
+    random = torch.Generator().manual_seed(0)
+    starts = torch.randn(6, 2, generator=random, dtype=torch.float64)
+    paths = [torch.linalg.matrix_exp(t[:, None, None] * L) @ z for z in starts]
+    for x in paths:
+        x[0] += 0.2 * torch.randn(2, generator=random, dtype=torch.float64)
+    config = DynamicsConfig(kind="free", depth=0, steps=10, polish=100)
+    found = train_dynamics(paths, t, config, goal=torch.zeros(2).double(), held_out=0.0).modes()
+    assert float((found.rates + 0.5).abs().max()) < 0.01
+    assert float((found.frequencies.abs() - 2 / (2 * torch.pi)).abs().max()) < 0.01
+
+
 def test_frames_are_trajectories() -> None:
     pandas = pytest.importorskip("pandas")
     data, clocks = bent(3, torch.float64)
