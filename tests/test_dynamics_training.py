@@ -220,11 +220,11 @@ def test_a_polish_never_makes_it_worse() -> None:
 
 
 def test_a_polish_ends_on_what_was_held_out_too() -> None:
-    """Of two trajectories that nothing makes alike, the one that is held out is fitted in the end."""
+    """The trajectory that is held out is like no other, and is fitted in the end."""
     t = torch.linspace(0, 1, 20, dtype=torch.float64)
     right = torch.stack([torch.exp(-t), torch.exp(-2 * t)], 1)
     bend = torch.stack([torch.zeros(20).double(), (1 + t) * torch.sin(3 * t)], 1)
-    data = [right, right + bend, 1.1 * right]
+    data = [right, 1.1 * right, right + bend]  # the last is held out
     seen = []
     for refit in (False, True):
         config = replace(QUICK, steps=20, polish=40, refit=refit)
