@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 import linearizer as lz
 from linearizer.applications import LinearDynamics
+from linearizer.applications.linear_dynamics import Trajectories
 from linearizer.errors import FileFormatError, NonFiniteError, RangeError, ShapeError
 from linearizer.flows import ConservativeGenerator, FreeGenerator, StableGenerator
 
 pytest.importorskip("lightning")
 
 from linearizer.training import DynamicsConfig, RollOutTraining, train_dynamics
+from linearizer.training.dynamics import hold_out
 from linearizer.training.dynamics_start import first_generator, set_matrix
 from linearizer.training.early_stopping import StopEarly
 from linearizer.training.roll_outs import RollOutPairs
@@ -220,16 +222,15 @@ def test_a_polish_never_makes_it_worse() -> None:
 
 
 def test_a_polish_ends_on_what_was_held_out_too() -> None:
-    """The trajectory that is held out is like no other, and is fitted in the end."""
-    t = torch.linspace(0, 1, 20, dtype=torch.float64)
-    right = torch.stack([torch.exp(-t), torch.exp(-2 * t)], 1)
-    bend = torch.stack([torch.zeros(20).double(), (1 + t) * torch.sin(3 * t)], 1)
-    data = [right, 1.1 * right, right + bend]  # the last is held out
-    seen = []
+    data, clocks = bent(4, torch.float64)
+    held = hold_out(Trajectories(data, clocks), 0.25, seed=0)[1]
+    assert held is not None
+    errors = []
     for refit in (False, True):
-        config = replace(QUICK, steps=20, polish=40, refit=refit)
-        seen.append(train_dynamics(data, t, config, held_out=0.34).error(data, t).forecast)
-    assert seen[1] < seen[0]
+        config = replace(QUICK, steps=20, polish=100, refit=refit)
+        model = train_dynamics(data, clocks, config, held_out=0.25)
+        errors.append(model.error(*held).forecast)
+    assert errors[1] < errors[0]
 
 
 def test_noise_of_the_first_rows_is_not_passed_on() -> None:
