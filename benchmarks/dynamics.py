@@ -33,10 +33,10 @@ from linearizer.evaluation.dynamics import verdict
 from linearizer.training import DynamicsConfig, train_dynamics
 
 DOCS = Path(__file__).parent.parent / "docs"
-SMALL = DynamicsConfig(steps=100, polish=600)
-"""For data without much noise, where the second part of the training does most."""
-LARGE = DynamicsConfig(steps=100, polish=800, depth=6)
-FREE = DynamicsConfig(kind="free", steps=100, polish=1000)
+SMALL = DynamicsConfig(steps=100, polish=600, refit=False)
+"""For data without noise, where the second part of the training does most."""
+LARGE = DynamicsConfig(steps=100, polish=800, depth=6, refit=False)
+FREE = DynamicsConfig(kind="free", steps=100, polish=1000, depth=8, width=16)
 LEAD = """# Linear dynamics, measured
 
 Made by `python benchmarks/dynamics.py --data FOLDER`; FOLDER holds the LASA handwriting data.
@@ -129,8 +129,8 @@ def speed_section(args: argparse.Namespace) -> Page:
     return [
         f"{len(x0):,} forecasts at 100 irregular times, in one process and in turn; the solvers "
         "integrate the vector field of the same g, all starts at once. Seconds of one processor, "
-        f"the median of {args.rounds} after one to warm up. Nearly all of ours is the inverse of g at "
-        f"{100 * len(x0):,} points, which is a row of its own.",
+        f"the median of {args.rounds} after one to warm up. Nearly all of ours is the inverse of g "
+        f"at {100 * len(x0):,} points, which is a row of its own.",
         Table(["dtype", "method", "seconds", "times ours", "apart from ours"], rows),
     ]
 

@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 import linearizer as lz
 from linearizer.applications import LinearDynamics
+from linearizer.applications.linear_dynamics import Trajectories
 from linearizer.errors import FileFormatError, NonFiniteError, RangeError, ShapeError
 from linearizer.flows import ConservativeGenerator, FreeGenerator, StableGenerator
 
 pytest.importorskip("lightning")
 
 from linearizer.training import DynamicsConfig, RollOutTraining, train_dynamics
+from linearizer.training.dynamics import hold_out
 from linearizer.training.dynamics_start import first_generator, set_matrix
 from linearizer.training.early_stopping import StopEarly
 from linearizer.training.roll_outs import RollOutPairs
@@ -217,6 +219,33 @@ def test_a_polish_never_makes_it_worse() -> None:
     rough = train_dynamics(data, clocks, replace(QUICK, polish=0), held_out=0.0)
     fine = train_dynamics(data, clocks, replace(QUICK, polish=40), held_out=0.0)
     assert fine.error(data, clocks).forecast < rough.error(data, clocks).forecast
+
+
+def test_a_polish_ends_on_what_was_held_out_too() -> None:
+    data, clocks = bent(4, torch.float64)
+    held = hold_out(Trajectories(data, clocks), 0.25, seed=0)[1]
+    assert held is not None
+    errors = []
+    for refit in (False, True):
+        config = replace(QUICK, steps=20, polish=100, refit=refit)
+        model = train_dynamics(data, clocks, config, held_out=0.25)
+        errors.append(model.error(*held).forecast)
+    assert errors[1] < errors[0]
+
+
+def test_noise_of_the_first_rows_is_not_passed_on() -> None:
+    """A linear system whose first rows are off: the polish finds where they were."""
+    L = torch.tensor([[-0.5, -2.0], [2.0, -0.5]], dtype=torch.float64)
+    t = torch.linspace(0, 2, 30, dtype=torch.float64)
+    random = torch.Generator().manual_seed(0)
+    starts = torch.randn(6, 2, generator=random, dtype=torch.float64)
+    paths = [torch.linalg.matrix_exp(t[:, None, None] * L) @ z for z in starts]
+    for x in paths:
+        x[0] += 0.2 * torch.randn(2, generator=random, dtype=torch.float64)
+    config = DynamicsConfig(kind="free", depth=0, steps=10, polish=100)
+    found = train_dynamics(paths, t, config, goal=torch.zeros(2).double(), held_out=0.0).modes()
+    assert float((found.rates + 0.5).abs().max()) < 0.01
+    assert float((found.frequencies.abs() - 2 / (2 * torch.pi)).abs().max()) < 0.01
 
 
 def test_frames_are_trajectories() -> None:
