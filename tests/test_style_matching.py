@@ -6,12 +6,12 @@ from torch import nn
 
 import linearizer as lz
 from linearizer.applications import StyleTransfer
+from linearizer.applications.style_transfer.likeness import block_pattern
 from linearizer.data.images import from_bytes
 from linearizer.training import StyleTraining
 from linearizer.training.objectives.style_matching import (
     AMPLIFIED,
     Lessons,
-    block_pattern,
 )
 
 

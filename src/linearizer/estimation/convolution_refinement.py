@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from linearizer._modes import wide_dtype
 from linearizer.operators.convolution import Convolution
@@ -35,6 +34,7 @@ def refine_convolution(
     decode: Callable[[Tensor], Tensor],
     *,
     steps: int,
+    error: Callable[[Tensor], Tensor] = lambda difference: difference.square().mean(),
     progress: Callable[[float], None] = lambda loss: None,
 ) -> Convolution:
     """Lower `mean |decode(k * z) - y|²` over kernels k, where least squares cannot.
@@ -51,11 +51,12 @@ def refine_convolution(
         y: What they shall decode to, (N, ...).
         decode: Differentiable, from (B, C, H, W) to (B, ...).
         steps: Of Adam. The start is returned where they do not improve on it.
+        error: Of differences (B, ...): what is lowered, if not their mean square.
         progress: Is called with the loss of each step.
     """
 
     def loss(A: Convolution, z: Tensor, y: Tensor) -> Tensor:
-        return mse_loss(decode(A(z)), y) + UNDO_WEIGHT * _amplification(A)
+        return error(decode(A(z)) - y) + UNDO_WEIGHT * _amplification(A)
 
     def judged(A: Convolution) -> float:
         parts = zip(z[:JUDGED].split(BATCH), y[:JUDGED].split(BATCH), strict=True)
@@ -72,13 +73,13 @@ def refine_convolution(
     turns = torch.randint(len(z), (steps, BATCH), generator=torch.Generator().manual_seed(0))
     for turn in turns.to(z.device):
         with torch.enable_grad():
-            error = loss(kind(kernel.to(dtype), size), z[turn], y[turn])
+            part = loss(kind(kernel.to(dtype), size), z[turn], y[turn])
         optimizer.zero_grad()
-        error.backward()
+        part.backward()
         torch.nn.utils.clip_grad_norm_([kernel], LONGEST)
         optimizer.step()
         schedule.step()
-        progress(error.item())
+        progress(part.item())
     ends = (kind(k.detach().to(dtype), size) for k in (start.kernel, kernel))
     return min(ends, key=judged)
 

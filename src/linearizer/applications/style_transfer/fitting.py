@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from linearizer._modes import differentiable, own_precision
+from linearizer.applications.style_transfer.likeness import weighed_error
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError
 from linearizer.estimation import (
@@ -69,7 +71,15 @@ def fit_operator(
         raise RangeError("expected pairs of images to refine a style on, got none")
     z, y = (torch.cat(parts) for parts in zip(*kept, strict=True))
     with _frozen(g_y), own_precision(operator.device):
-        return refine_convolution(operator, z, y, g_y.inverse, steps=refinement, progress=progress)
+        return refine_convolution(
+            operator,
+            z,
+            y,
+            g_y.inverse,
+            steps=refinement,
+            error=partial(weighed_error, block=g_x.in_shape[1] // g_x.out_shape[1]),
+            progress=progress,
+        )
 
 
 def _mean(

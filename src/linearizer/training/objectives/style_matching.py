@@ -7,17 +7,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, pixel_unshuffle
 
 from linearizer.applications import StyleTransfer
+from linearizer.applications.style_transfer.likeness import weighed_error
 from linearizer.applications.style_transfer.sizes import operator_for, resized
 from linearizer.data.images import from_bytes
 from linearizer.operators import SymmetricConvolution
 from linearizer.operators.cosine import idct2
 from linearizer.training.objectives.optimization import CosineTraining
 
-GRID_WEIGHT = 0.5
-"""Of errors that repeat with the period of the blocks, beside 1 for the squared error."""
 NOISE = 1e-4
 """Added to stylized images before they are undone."""
 AMPLIFIED = 50.0
@@ -100,15 +98,11 @@ class StyleMatching(CosineTraining, abc.ABC):
         made = g_y.inverse(torch.cat(latents))
         truth = torch.cat([self.target(s, lessons, share) for s, share in shares.items()])
         error = made - truth.to(made)
-        squared = error.square().mean()
-        self.log("loss", squared, sync_dist=True)
-        grid = GRID_WEIGHT * block_pattern(error, self.model.factor)
+        self.log("loss", error.square().mean(), sync_dist=True)
         some = torch.randperm(len(shares))[: max(1, UNDONE // times)]
         firsts = torch.tensor([0, *(len(share) for share in shares.values())]).cumsum(0)[some]
-        return (
-            squared
-            + grid
-            + self.penalty([[*shares][i] for i in some], contents[firsts], made[firsts])
+        return weighed_error(error, self.model.factor) + self.penalty(
+            [[*shares][i] for i in some], contents[firsts], made[firsts]
         )
 
 
@@ -206,20 +200,3 @@ def _solved(A: SymmetricConvolution, y: Tensor) -> Tensor:
     """A⁻¹ y of latents (C, H, W), with a derivative."""
     spectrum = A.transform(y).movedim(0, -1)
     return idct2(torch.linalg.solve(A.response(), spectrum).movedim(-1, 0))
-
-
-def block_pattern(error: Tensor, block: int) -> Tensor:
-    """The mean square of what errors (N, C, H, W) repeat from block to block.
-
-    That is their average over a window of blocks, by place in a block and without the mean of all
-    places: over 4 × 4 blocks, over each row of blocks and over each column. Each is multiplied by
-    the number of blocks in the window, so that errors without a pattern count alike in all.
-    """
-    places = pixel_unshuffle(error, block)
-    rows, columns = places.shape[-2:]
-    total = error.new_zeros(())
-    for window in ((min(4, rows), min(4, columns)), (1, columns), (rows, 1)):
-        repeated = avg_pool2d(places, window).unflatten(1, (error.shape[1], block**2))
-        pattern = repeated - repeated.mean(2, keepdim=True)
-        total = total + window[0] * window[1] * pattern.square().mean()
-    return total
