@@ -5,19 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from linearizer._arrays import Array, as_tensors, takes_arrays
+from linearizer._arrays import Array, takes_arrays
 from linearizer._brief import brief
 from linearizer._checks import check_between, check_event, check_like, reference
 from linearizer._modes import double_dtype, own_precision
 from linearizer._random import normal
+from linearizer.applications.linear_dynamics import gaussian
 from linearizer.applications.linear_dynamics.accuracy import ForecastError, forecast_error
 from linearizer.applications.linear_dynamics.fitting import Equilibrium, fitted
-from linearizer.applications.linear_dynamics.gaussian import (
-    GaussianForecast,
-    check_covariance,
-    propagated,
-    root,
-)
+from linearizer.applications.linear_dynamics.gaussian import GaussianForecast
 from linearizer.applications.linear_dynamics.lyapunov import lyapunov_metric
 from linearizer.applications.linear_dynamics.modes import Modes, modes_of
 from linearizer.applications.linear_dynamics.pieces import in_pieces
@@ -137,8 +133,7 @@ class LinearDynamics(nn.Module, Saveable):
             >>> model.modes().rates, model.equilibrium()
             (tensor([-1.0, -2.0]), tensor([3.0, 3.0]))
         """
-        data, clocks = as_tensors(trajectories, g), as_tensors(times, g)
-        read = read_trajectories(data, clocks, delays=delays, missing=missing)
+        read = read_trajectories(trajectories, times, delays=delays, missing=missing, module=g)
         like = read.points[0][0]
         stand_in = FreeGenerator(torch.zeros(g.in_shape[0], g.in_shape[0]).to(like))
         shapes = cls(g, stand_in, padding, delays)
@@ -169,7 +164,6 @@ class LinearDynamics(nn.Module, Saveable):
         flat = x.flatten(-2) if self.delays else x
         return torch.cat([flat, flat.new_zeros(*flat.shape[:-1], self.padding)], -1)
 
-    @takes_arrays
     def lower(self, state: Tensor) -> Tensor:
         """The rows (*batch, d) of states (*batch, n), the newest of a history."""
         check_event(state, (self.n,), self)
@@ -304,11 +298,11 @@ class LinearDynamics(nn.Module, Saveable):
             RangeError: If C is no covariance.
         """
         z = self.encode(x0)
-        check_covariance(covariance, self.n, z)
+        gaussian.check_covariance(covariance, self.n, z)
         t = self._times(times, z)
         with own_precision(z.device):
             E = self.generator.propagators(t)
-            return GaussianForecast(self.advance(z, t), propagated(E, covariance))
+            return GaussianForecast(self.advance(z, t), gaussian.propagated(E, covariance))
 
     @takes_arrays
     def sample_forecast(
@@ -321,11 +315,10 @@ class LinearDynamics(nn.Module, Saveable):
         """
         check_between(count, 1, float("inf"), "the number of samples")
         z = self.encode(x0)
-        check_covariance(covariance, self.n, z)
-        starts = z + normal((count, *z.shape), seed, z) @ root(covariance).mT
+        gaussian.check_covariance(covariance, self.n, z)
+        starts = z + normal((count, *z.shape), seed, z) @ gaussian.root(covariance).mT
         t = self._times(times, z)
-        each = t.expand(count, *t.shape) if t.ndim > 1 else t
-        return self.decode(self.advance(starts, each))
+        return self.decode(self.advance(starts, t.expand(count, *t.shape) if t.ndim > 1 else t))
 
     # Quality
 
@@ -342,9 +335,9 @@ class LinearDynamics(nn.Module, Saveable):
         A system that does not fit (see the class) shows here: `error(...).beats_trivial` is
         false, or the error hardly below that of the trivial forecasts.
         """
-        data, clocks = as_tensors(trajectories, self), as_tensors(times, self)
-        read = read_trajectories(data, clocks, delays=self.delays, missing=missing)
-        return forecast_error(self.forecast, read, self.delays)
+        k = self.delays
+        read = read_trajectories(trajectories, times, delays=k, missing=missing, module=self)
+        return forecast_error(self.forecast, read, k)
 
     def _times(self, times: Times, z: Tensor) -> Tensor:
         t = torch.as_tensor(times, dtype=double_dtype(z.device), device=z.device)

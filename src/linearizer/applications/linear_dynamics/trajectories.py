@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from linearizer._arrays import Array, as_tensors
 from linearizer._checks import check_between, check_finite
 from linearizer.errors import NonFiniteError, RangeError, ShapeError
 
@@ -27,11 +28,12 @@ class Trajectories(NamedTuple):
 
 
 def read_trajectories(
-    trajectories: Tensor | Sequence[Tensor],
-    times: Tensor | Sequence[Tensor],
+    trajectories: Tensor | Array | Sequence[Tensor | Array],
+    times: Tensor | Array | Sequence[Tensor | Array],
     *,
     delays: int = 0,
     missing: Missing = "raise",
+    module: nn.Module | None = None,
 ) -> Trajectories:
     """Trajectories that are fit to learn from.
 
@@ -43,6 +45,7 @@ def read_trajectories(
         times: (T_i,) of each, or one such tensor for all; increasing, at any distances.
         delays: k, the earlier rows that belong to a point; equal time steps are needed then.
         missing: What rows with NaN are: an error, or left out with all histories that need them.
+        module: What NumPy arrays become tensors for; in their own dtype if not given.
 
     Raises:
         ShapeError: If there is nothing, a length or a dimension differs, or what is left of a
@@ -53,6 +56,8 @@ def read_trajectories(
     check_between(delays, 0, float("inf"), "the number of delays")
     if missing not in ("raise", "skip"):
         raise RangeError(f"expected missing='raise' or 'skip', got '{missing}'")
+    module = nn.Identity() if module is None else module
+    trajectories, times = as_tensors(trajectories, module), as_tensors(times, module)
     if isinstance(trajectories, Tensor) and trajectories.ndim < 3:
         raise ShapeError(
             f"expected a list of trajectories (T, d), got a tensor {tuple(trajectories.shape)}; "
