@@ -150,20 +150,17 @@ def add(
             f"expected a new style, got {name}, which exists in {folder}; choose another name, or "
             "replace it with --overwrite"
         )
-    if pairs is not None:
-        lessons = pairs_in(pairs, model)
-    else:
+    if pairs is None:
         images = contents_to_add(opened, content, data_dir, contents)
-        if teacher is not None:
-            lessons = taught(FastNeuralStyle.from_file(teacher), images, name)
     if picture is not None:
-        operator = model.from_picture(
-            images.split(100), read_photo(picture, model), content_weight=content_weight
-        )
+        seen = read_photo(picture, model)
+        operator = model.from_picture(images.split(100), seen, content_weight=content_weight)
     else:
-        operator = fit_with_progress(
-            model, lessons, ridge=ridge, kernel_size=kernel, refinement=refine
-        )
+        if pairs is not None:
+            lessons = pairs_in(pairs, model)
+        elif teacher is not None:
+            lessons = taught(FastNeuralStyle.from_file(teacher), images, name)
+        operator = fit_with_progress(model, lessons, ridge, kernel, refine)
     model.add(name, operator)
     place = model.save_style(name, folder, overwrite=overwrite)
     if current(folder / CERTIFICATE_FILE).exists():  # a model with one more style is another model

@@ -21,7 +21,6 @@ from linearizer.operators import Convolution
 def fit_with_progress(
     model: StyleTransfer,
     lessons: Iterator[tuple[Tensor, Tensor]],
-    *,
     ridge: float,
     kernel_size: int,
     refinement: int,
