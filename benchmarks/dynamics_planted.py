@@ -32,8 +32,10 @@ def section(config: DynamicsConfig, scratch: Path) -> Page:
             starts, _, clock = samples(system, count)
             least = [bound(system, starts, clock, NOISE, degree) for degree in DEGREES]
             bounds.append([system.name, str(count), *(f"{b:.2g}" for b in least)])
-        _, noisy, clock = samples(system, COUNT)
-        for name, fit in methods(config).items():
+        fits = methods(config)
+        runs = [(name, fit, COUNT) for name, fit in fits.items()]
+        for name, fit, count in (*runs, (f"ours, {MORE} trajectories", fits["ours"], MORE)):
+            _, noisy, clock = samples(system, count)
             words = re.sub(r"[^\w.]+", "-", f"{system.name}-{name}")
             file = scratch / f"planted-{words}.json"
             if not file.is_file():
@@ -42,7 +44,8 @@ def section(config: DynamicsConfig, scratch: Path) -> Page:
                 file.write_text(json.dumps(made), encoding="utf-8")
             rows.append(json.loads(file.read_text(encoding="utf-8")))
     return [
-        f"Noise of standard deviation {NOISE:g}, {COUNT} trajectories of {ROWS} rows; forecasts of "
+        f"Noise of standard deviation {NOISE:g}, {COUNT} trajectories of {ROWS} rows, or "
+        f"{MORE} where that is said; forecasts of "
         f"{LONGER * ROWS} rows from a new start without noise. The largest relative error of an "
         "eigenvalue; of a method with more of them the nearest ones count. The farthest point is a "
         f"share of the largest norm on the way. Ours has `DynamicsConfig(kind='{config.kind}', "
