@@ -55,7 +55,7 @@ def _told(model: LinearDynamics, points: list[torch.Tensor], times: list[torch.T
     """The error of the strokes, and the modes."""
     error = model.error(points, times).forecast
     modes = model.modes()
-    turns = [f"{f:.2g}" for f in modes.frequencies[::1].unique().tolist() if f > 0]
+    turns = [f"{f:.2g}" for f in modes.frequencies.unique().tolist() if f > 0]
     return (
         f"The strokes are reproduced with an error of **{error:.2g}** of their variance. Every "
         f"point comes to the end; the slowest mode halves in "

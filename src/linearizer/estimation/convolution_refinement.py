@@ -55,13 +55,14 @@ def refine_convolution(
         progress: Is called with the loss of each step.
     """
 
-    def loss(A: Convolution, z: Tensor, y: Tensor) -> Tensor:
-        return error(decode(A(z)) - y) + UNDO_WEIGHT * _amplification(A)
+    def unlike(A: Convolution, z: Tensor, y: Tensor) -> Tensor:
+        return error(decode(A(z)) - y)
 
     def judged(A: Convolution) -> float:
         parts = zip(z[:JUDGED].split(BATCH), y[:JUDGED].split(BATCH), strict=True)
         with torch.no_grad():
-            return sum(len(a) * loss(A, a, b).item() for a, b in parts)
+            total = sum(len(a) * unlike(A, a, b).item() for a, b in parts)
+            return total / len(z[:JUDGED]) + UNDO_WEIGHT * _amplification(A).item()
 
     kind, size, dtype = type(start), start.size, start.dtype
     kernel = start.kernel.detach().to(wide_dtype(dtype), copy=True).requires_grad_()
@@ -73,7 +74,8 @@ def refine_convolution(
     turns = torch.randint(len(z), (steps, BATCH), generator=torch.Generator().manual_seed(0))
     for turn in turns.to(z.device):
         with torch.enable_grad():
-            part = loss(kind(kernel.to(dtype), size), z[turn], y[turn])
+            A = kind(kernel.to(dtype), size)
+            part = unlike(A, z[turn], y[turn]) + UNDO_WEIGHT * _amplification(A)
         optimizer.zero_grad()
         part.backward()
         torch.nn.utils.clip_grad_norm_([kernel], LONGEST)

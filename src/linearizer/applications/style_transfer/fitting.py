@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from linearizer._modes import differentiable, own_precision
+from linearizer.applications.style_transfer.analysis import mixed
 from linearizer.applications.style_transfer.likeness import weighed_error
+from linearizer.applications.style_transfer.sizes import factor
 from linearizer.bijections import Bijection
 from linearizer.errors import RangeError
 from linearizer.estimation import (
@@ -77,7 +79,7 @@ def fit_operator(
             y,
             g_y.inverse,
             steps=refinement,
-            error=partial(weighed_error, block=g_x.in_shape[1] // g_x.out_shape[1]),
+            error=partial(weighed_error, block=factor(g_x)),
             progress=progress,
         )
 
@@ -87,12 +89,11 @@ def _mean(
 ) -> Convolution | None:
     """The mean of the styles of a kind, with a kernel that spans `side` pixels; None of none."""
     entries = kind.entries(side or 1)
-    shape = (entries, entries)
     ours = [A for A in styles if type(A) is kind and max(A.kernel.shape[2:]) <= entries]
     if not ours:
         return None
-    kernels = [kind.enlarged(A.kernel.detach(), shape) for A in ours]
-    return kind(torch.stack(kernels).mean(0), ours[0].size)
+    mean = mixed(ours, [1 / len(ours)] * len(ours))
+    return kind(kind.enlarged(mean.kernel.detach(), (entries, entries)), mean.size)
 
 
 def colored(

@@ -269,7 +269,7 @@ class StyleTransfer(StyleFiles):
 
         Least squares between latents, in closed form. Latents that are near need not be images
         that look alike: `refinement` lowers `|g_y⁻¹(A g_x(x)) - y|²` itself, beginning at the
-        closed form, a style of this model or the mean of all, whichever is best for the pairs.
+        mean of the model's styles or, where there are none, at the closed form.
 
         Args:
             pairs: Batches of contents and stylized images, (B, *g_x.in_shape) both.
@@ -330,7 +330,7 @@ class StyleTransfer(StyleFiles):
     @property
     def factor(self) -> int:
         """What the sides of an image must be multiples of."""
-        return self.g_x.in_shape[1] // self.g_x.out_shape[1]
+        return sizes.factor(self.g_x)
 
     def _padded(self, images: Tensor) -> tuple[Tensor, sizes.Crop]:
         """Images whose sides the factor divides, and where in them they were."""

@@ -41,6 +41,11 @@ def resized(g: Bijection, size: Sequence[int]) -> Bijection:
     return g if tuple(size) == g.in_shape[1:] else g.resized(size)
 
 
+def factor(g: Bijection) -> int:
+    """What the sides of an image must be multiples of: the side of the blocks of g."""
+    return g.in_shape[1] // g.out_shape[1]
+
+
 def operator_for(shape: Shape, operator: LinearOperator) -> LinearOperator:
     """An operator for latents of a shape: a convolution fits any size, others their own."""
     if operator.in_shape == shape:
